@@ -41,6 +41,10 @@ create index previews_of_a_target
   on yardmaster.previews (target_type, target_id, id);
 create index previews_that_are_open on yardmaster.previews (expires_at)
   where status = 'ready';
+create index previews_open_of_an_actor on yardmaster.previews (created_by, id)
+  where status = 'ready';
+create index previews_that_are_closed on yardmaster.previews (closed_at)
+  where status <> 'ready';
 
 -- Append-only, and each event carries the hash of the one before it.
 create table yardmaster.audit_events (
