@@ -116,3 +116,10 @@ create table yardmaster.settings (
 
   constraint settings_have_one_name primary key (name)
 );
+
+-- Two random uuids have 244 random bits: the key with which pages sign their
+-- forms. Whoever can read it can already write everything else.
+insert into yardmaster.settings (name, value)
+values ('form_key', replace(
+  gen_random_uuid()::text || gen_random_uuid()::text, '-', ''
+));

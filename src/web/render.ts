@@ -1,0 +1,160 @@
+/**
+ * The only way to make HTML here, and the only place where data of the host or
+ * of a person becomes text that a page may print.
+ */
+import { html as tag } from "hono/html";
+import type { Actor, DisplayKind, DisplayPolicy, ResourceRef } from "../seams.ts";
+import { defaultText, structureOf } from "./structure.ts";
+
+declare const markup: unique symbol;
+/** HTML that is already escaped. Only {@linkcode html} makes it. */
+export type Markup = { readonly [markup]: true; toString(): string };
+
+declare const shown: unique symbol;
+/** Text which the display policy rendered, the only user data we print. */
+export type Shown = string & { readonly [shown]: true };
+
+declare const href: unique symbol;
+/** A link that `paths` made, or that was checked to stay on this origin. */
+export type Href = string & { readonly [href]: true };
+
+declare const plain: unique symbol;
+/** Text of our own that was put together from literals, numbers and instants. */
+export type Plain = string & { readonly [plain]: true };
+
+/**
+ * A plain `string` may be user data and is `never`, and so is a pattern such as
+ * `${string}!`; a literal type is ours, and so are the ids that are numbers.
+ */
+type Printable<Value> = Value extends Shown | Href | Plain | `${bigint}` ? Value
+  : Value extends string ? ({} extends Record<Value, 1> ? never : Value)
+  : Value extends number | null | Markup | readonly (Markup | null)[] ? Value
+  : never;
+
+/** Tags HTML. Text is escaped; a plain `string` does not compile. */
+export function html<const Values extends readonly unknown[]>(
+  pieces: TemplateStringsArray,
+  ...values: { [Index in keyof Values]: Printable<Values[Index]> }
+): Markup {
+  return tag(pieces, ...values) as unknown as Markup;
+}
+
+/** Text as it may be interpolated without a check: ours, or already shown. */
+type Text = Shown | Plain | `${bigint}` | number;
+type PlainPart<Value> = Value extends Text ? Value
+  : Value extends string ? ({} extends Record<Value, 1> ? never : Value)
+  : never;
+
+/** Tags a sentence of ours. The same types as {@linkcode html}, no markup. */
+export function text<const Values extends readonly unknown[]>(
+  pieces: TemplateStringsArray,
+  ...values: { [Index in keyof Values]: PlainPart<Values[Index]> }
+): Plain {
+  return String.raw({ raw: pieces }, ...values) as Plain;
+}
+
+/** An instant as ISO 8601 in UTC, to the second: `2026-01-15T12:00:00Z`. */
+export function iso(at: Date): Plain {
+  return at.toISOString().replace(/\.\d+Z$/, "Z") as Plain;
+}
+
+/**
+ * The code of a closed set that came from the database as text, such as an event
+ * type. Anything else is printed as `unknown`.
+ */
+export function code(value: string): Plain {
+  return (/^[a-z][a-z0-9_.:-]{0,99}$/i.test(value) ? value : "unknown") as Plain;
+}
+
+/** Marks a link as checked. For `paths.ts` only. */
+export function checkedHref(value: string): Href {
+  return value as Href;
+}
+
+/** What stands where a value may not be shown. */
+export const HIDDEN = "Hidden by display policy" as Shown;
+
+/** Renders one value for the actor who looks. */
+export interface Show {
+  /** In one line, for a cell or a sentence. */
+  (kind: DisplayKind, value: unknown, resource: ResourceRef): Shown;
+  /** Over as many lines as it needs, for a block. */
+  readonly block: (
+    kind: DisplayKind,
+    value: unknown,
+    resource: ResourceRef,
+  ) => Shown;
+}
+
+/** Told of each value that was hidden because the policy failed. */
+export type OnHidden = (kind: DisplayKind) => void;
+
+/**
+ * Asks the display policy. When it throws or answers something that can not be
+ * printed, the value is hidden and counted: a broken policy never reveals.
+ */
+export function showTo(
+  actor: Actor,
+  policy: DisplayPolicy,
+  onHidden: OnHidden = () => {},
+): Show {
+  function print(indent: number): Show["block"] {
+    return (kind, value, resource) => {
+      try {
+        const answer: unknown = policy(kind, value, { actor, resource });
+        const printed = printAnswer(answer, { kind, value, indent });
+        if (printed !== null) return printed as Shown;
+      } catch {
+        // Counted below, with every other answer that can not be printed.
+      }
+      onHidden(kind);
+      return HIDDEN;
+    };
+  }
+  return Object.assign(print(0), { block: print(2) });
+}
+
+/** The text of an answer; `null` if it can not be printed. */
+function printAnswer(
+  answer: unknown,
+  { kind, value, indent }: {
+    readonly kind: DisplayKind;
+    readonly value: unknown;
+    readonly indent: number;
+  },
+): string | null {
+  if (typeof answer === "string") return clip(answer);
+  if (answer === null) {
+    return clip(defaultText(kind, value) ?? structureOf(value, indent));
+  }
+  // A promise is an object that would print as `{}`: an answer that came too late.
+  if (typeof answer === "object" && "then" in answer) return null;
+  const printed: unknown = JSON.stringify(answer, null, indent);
+  return typeof printed === "string" ? clip(printed) : null;
+}
+
+const SHOWN_CHARACTERS_MAX = 65_536;
+
+function clip(value: string): string {
+  if (value.length <= SHOWN_CHARACTERS_MAX) return value;
+  return `${value.slice(0, SHOWN_CHARACTERS_MAX)} … (cut at 65 536 characters)`;
+}
+
+/** A piece of a shown text, and what it is when the text is JSON or structure. */
+export interface Token {
+  readonly kind: "key" | "text" | "value" | "mark";
+  readonly text: Shown;
+}
+
+const TOKENS =
+  /("(?:[^"\\]|\\.)*")(?=\s*:)|("(?:[^"\\]|\\.)*")|(-?\d[\d.eE+-]*|\b(?:true|false|null|number|text|boolean)\b)|([^"\w-]+|[\w-]+|")/g;
+
+/** Cuts shown text into tokens, which together are the same text. */
+export function tokensOf(value: Shown): readonly Token[] {
+  const isTree = /^[{[]/.test(value);
+  if (!isTree) return [{ kind: "mark", text: value }];
+  return [...value.matchAll(TOKENS)].map((match): Token => ({
+    kind: match[1] ? "key" : match[2] ? "text" : match[3] ? "value" : "mark",
+    text: match[0] as Shown,
+  }));
+}
