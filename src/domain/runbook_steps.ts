@@ -1,0 +1,209 @@
+import type { Permission } from "../seams.ts";
+import type { DiagnosisCode } from "./diagnosis.ts";
+
+/** Who can take a step. */
+export const OWNERS = ["native", "bridge", "host"] as const;
+/** One of {@linkcode OWNERS}. */
+export type Owner = typeof OWNERS[number];
+
+/** What pages call each owner. It stands before the words of the step. */
+export const OWNER_LABELS = {
+  native: "Yardmaster-native",
+  bridge: "Read-only bridge",
+  host: "host-owned follow-up",
+} as const satisfies Record<Owner, string>;
+
+/**
+ * What taking the step can do. It is another question than who owns it: our own
+ * audit page is native, and one can only look at it.
+ */
+export const POSTURES = [
+  "audited_action",
+  "inspection_only",
+  "host_owned",
+] as const;
+/** One of {@linkcode POSTURES}. */
+export type Posture = typeof POSTURES[number];
+
+/** What pages call each posture. */
+export const POSTURE_LABELS = {
+  audited_action: "Audited action",
+  inspection_only: "Inspection only",
+  host_owned: "Host-owned",
+} as const satisfies Record<Posture, string>;
+
+/** What a step is good for. */
+export type Intent = "investigate" | "remediate" | "escalate";
+
+/** Where a step leads, before anybody knows the id. */
+export type Opens =
+  | "subject"
+  | "queue"
+  | "executors"
+  | "audit"
+  | "last_job"
+  | "blocking_job"
+  | "forensics"
+  | "nowhere";
+
+interface StepWords {
+  readonly label: string;
+  readonly owner: Owner;
+  readonly posture: Posture;
+  readonly intent: Intent;
+  readonly opens: Opens;
+  /** The step exists only where this is legal now. */
+  readonly action?: Permission;
+}
+
+const inspect = {
+  owner: "native",
+  posture: "inspection_only",
+  intent: "investigate",
+} as const;
+const act = {
+  owner: "native",
+  posture: "audited_action",
+  intent: "remediate",
+  opens: "subject",
+} as const;
+const host = {
+  owner: "host",
+  posture: "host_owned",
+  intent: "escalate",
+  opens: "nowhere",
+} as const;
+
+/** Every step that a runbook entry can name. */
+export const STEPS = {
+  review_subject: {
+    ...inspect,
+    label: "Review it as it stands now",
+    opens: "subject",
+  },
+  review_queue: { ...inspect, label: "Review its queue", opens: "queue" },
+  review_executors: {
+    ...inspect,
+    label: "Look at the executors",
+    opens: "executors",
+  },
+  review_last_job: {
+    ...inspect,
+    label: "Review the job it became last",
+    opens: "last_job",
+  },
+  review_blocking_job: {
+    ...inspect,
+    label: "Review the job that was in its way",
+    opens: "blocking_job",
+  },
+  inspect_audit: {
+    ...inspect,
+    label: "Inspect its audit events",
+    opens: "audit",
+  },
+  choose_subject: {
+    ...inspect,
+    label: "Choose another subject",
+    opens: "forensics",
+  },
+  retry_job: { ...act, label: "Preview a retry", action: "retry_job" },
+  cancel_job: { ...act, label: "Preview a cancellation", action: "cancel_job" },
+  discard_job: { ...act, label: "Preview a discard", action: "discard_job" },
+  pause_cron_entry: {
+    ...act,
+    label: "Preview pausing it",
+    action: "pause_cron_entry",
+  },
+  resume_cron_entry: {
+    ...act,
+    label: "Preview resuming it",
+    action: "resume_cron_entry",
+  },
+  run_cron_entry: {
+    ...act,
+    label: "Preview a run now",
+    action: "run_cron_entry",
+  },
+  pause_queue: { ...act, label: "Preview pausing it", action: "pause_queue" },
+  resume_queue: {
+    ...act,
+    label: "Preview resuming it",
+    action: "resume_queue",
+  },
+  scale_queue: {
+    ...act,
+    label: "Preview another limit",
+    action: "scale_queue",
+  },
+  resume_its_queue: {
+    ...act,
+    label: "Preview resuming its queue",
+    opens: "queue",
+    action: "resume_queue",
+  },
+  start_executor: {
+    ...host,
+    label: "Start an executor that serves the queue",
+  },
+  look_at_host: { ...host, label: "Look at the machine of the executor" },
+  deploy_worker: { ...host, label: "Deploy code that defines the worker" },
+  tell_worker_owner: {
+    ...host,
+    label: "Take the error to the people who own the worker",
+  },
+  tell_schedule_owner: {
+    ...host,
+    label: "Agree with the people who own the schedule",
+  },
+  correct_expression: {
+    ...host,
+    label: "Correct the expression where it is declared",
+  },
+  keep_scheduler: {
+    ...host,
+    label: "Keep a process running that looks at the plan",
+  },
+} as const satisfies Record<string, StepWords>;
+
+/** One of the keys of {@linkcode STEPS}. */
+export type StepCode = keyof typeof STEPS;
+
+/** What to do, in this order, for each diagnosis. */
+export const RUNBOOK: Readonly<Record<DiagnosisCode, readonly StepCode[]>> = {
+  job_suspended: ["review_subject", "cancel_job", "inspect_audit"],
+  job_scheduled: ["review_subject", "retry_job", "cancel_job"],
+  job_retryable: ["review_subject", "tell_worker_owner", "retry_job"],
+  job_overdue: ["review_executors", "start_executor", "review_subject"],
+  job_queue_paused: ["review_queue", "resume_its_queue", "inspect_audit"],
+  job_unserved: ["review_executors", "start_executor", "review_queue"],
+  job_worker_unknown: ["review_executors", "deploy_worker", "cancel_job"],
+  job_queue_full: ["review_queue", "review_subject"],
+  job_ready: ["review_subject", "review_queue"],
+  job_running: ["review_subject", "cancel_job"],
+  job_executor_late: ["review_executors", "look_at_host", "review_subject"],
+  job_executor_missing: ["review_executors", "look_at_host", "start_executor"],
+  job_completed: ["review_subject", "inspect_audit"],
+  job_cancelled: ["inspect_audit", "review_subject", "retry_job"],
+  job_discarded: ["review_subject", "tell_worker_owner", "retry_job"],
+  cron_malformed: ["review_subject", "correct_expression", "inspect_audit"],
+  cron_retired: ["review_subject", "inspect_audit"],
+  cron_paused: ["inspect_audit", "resume_cron_entry", "tell_schedule_owner"],
+  cron_missed: ["review_subject", "run_cron_entry", "tell_schedule_owner"],
+  cron_unseen: [
+    "review_executors",
+    "run_cron_entry",
+    "keep_scheduler",
+  ],
+  cron_failed: ["review_last_job", "tell_worker_owner", "run_cron_entry"],
+  cron_held: ["review_blocking_job", "tell_schedule_owner", "run_cron_entry"],
+  cron_ready: ["review_subject", "inspect_audit"],
+  cron_new: ["review_subject", "run_cron_entry"],
+  queue_paused: ["inspect_audit", "resume_queue"],
+  queue_unserved: ["review_executors", "start_executor"],
+  queue_at_risk: ["review_executors", "look_at_host"],
+  queue_full: ["review_subject", "scale_queue"],
+  queue_working: ["review_subject", "inspect_audit"],
+  queue_idle: ["review_subject", "inspect_audit"],
+  subject_unknown: ["choose_subject", "inspect_audit"],
+};

@@ -1,0 +1,43 @@
+import type { DisplayKind, ResourceRef } from "../seams.ts";
+import type { JobState } from "./state.ts";
+
+/**
+ * A value inside a sentence. Whoever prints it asks the display policy for what
+ * has a kind; numbers, instants and our own words need nobody's leave.
+ */
+export type Fact =
+  | number
+  | Date
+  | JobState
+  | Sentence
+  | {
+    readonly kind: DisplayKind;
+    readonly value: unknown;
+    /** What the value belongs to, when it is not what the sentence is about. */
+    readonly of?: ResourceRef;
+  };
+
+/**
+ * A sentence of ours with facts in it, not yet printed.
+ *
+ * The words are the pieces of a template literal, so they are always ours; the
+ * facts stay values until the display policy was asked. A page and an export
+ * can so print the same sentence without a string that nobody has checked.
+ */
+export interface Sentence {
+  readonly pieces: TemplateStringsArray;
+  readonly facts: readonly Fact[];
+}
+
+/** Tags a {@linkcode Sentence}. The words must hold no markup. */
+export function sentence(
+  pieces: TemplateStringsArray,
+  ...facts: readonly Fact[]
+): Sentence {
+  return { pieces, facts };
+}
+
+/** Tells a sentence from the other facts. */
+export function isSentence(fact: Fact): fact is Sentence {
+  return typeof fact === "object" && "pieces" in fact;
+}
