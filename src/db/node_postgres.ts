@@ -1,0 +1,172 @@
+/**
+ * The adapter for {@link https://node-postgres.com | node-postgres}:
+ * `nodePostgres(pool)`.
+ *
+ * @module
+ */
+import type { Database, Row } from "./database.ts";
+import { QueryCancelledError } from "../errors.ts";
+import { type ListeningClient, listenWith } from "./node_postgres_listen.ts";
+import {
+  type Connection,
+  databaseOn,
+  type DatabaseOptions,
+  type Session,
+  transactionsOf,
+} from "./session.ts";
+import { readerOf } from "./values.ts";
+
+/** What we use of a pool or a client. */
+export interface PgHandle {
+  // deno-lint-ignore no-explicit-any -- the driver has seven overloads of it.
+  query(config: any): Promise<any>;
+}
+
+/** What we use of a client. */
+interface PgClient extends PgHandle, ListeningClient {
+  readonly host: string;
+  readonly port: number;
+  readonly processID: number | null;
+  readonly secretKey: unknown;
+}
+
+interface PgPoolClient extends PgClient {
+  release(error?: Error | boolean): void;
+}
+
+interface PgPool extends PgHandle {
+  readonly totalCount: number;
+  readonly options: object;
+  readonly Client: new (options: object) => PgClient;
+  connect(): Promise<PgPoolClient>;
+}
+
+interface PgCanceller {
+  readonly connection: { on(event: "error", listener: () => void): void };
+  cancel(client: object, query: object): void;
+}
+
+/**
+ * A database over node-postgres.
+ *
+ * @param handle A `Pool`; or a `Client`, also one on which the host has begun a
+ * transaction, to write inside of it. Only a pool can listen.
+ * @throws {TypeError} If the name of the schema is not a plain identifier.
+ */
+export function nodePostgres(
+  handle: PgHandle,
+  options: DatabaseOptions = {},
+): Database {
+  const session = isPool(handle)
+    ? sessionOfPool(handle)
+    : sessionOfClient(handle as PgClient);
+  return databaseOn(session, options);
+}
+
+function isPool(handle: PgHandle): handle is PgPool {
+  return "totalCount" in handle && "connect" in handle;
+}
+
+function sessionOfClient(client: PgClient): Session {
+  const connection = connectionOf(client);
+  return { ...connection, transaction: transactionsOf(connection, "ask") };
+}
+
+function sessionOfPool(pool: PgPool): Session {
+  return {
+    query(text, values, signal) {
+      // To cancel a statement, we have to know which connection runs it.
+      return signal === undefined
+        ? runQuery(pool, { text, values })
+        : onOneClient(pool, (client) =>
+          connectionOf(client).query(text, values, signal));
+    },
+    script: (text) => runScript(pool, text),
+    transaction(work) {
+      return onOneClient(
+        pool,
+        (client) => transactionsOf(connectionOf(client), "begin")(work),
+      );
+    },
+    listen: (channel, onNotice, onReady) =>
+      listenWith(() => new pool.Client(pool.options), {
+        channel,
+        onNotice,
+        onReady,
+      }),
+  };
+}
+
+async function onOneClient<T>(
+  pool: PgPool,
+  work: (client: PgPoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  // A client that is out of the pool has nobody to hear that its connection
+  // broke, and an error that nobody hears ends the process.
+  let broken: Error | undefined;
+  function onError(error: Error): void {
+    broken = error;
+  }
+  client.on("error", onError);
+  try {
+    return await work(client);
+  } finally {
+    client.off("error", onError);
+    client.release(broken);
+  }
+}
+
+function connectionOf(client: PgClient): Connection {
+  return {
+    async query(text, values, signal) {
+      function cancel(): void {
+        cancelOn(client);
+      }
+      if (signal?.aborted) throw new QueryCancelledError(signal.reason);
+      signal?.addEventListener("abort", cancel, { once: true });
+      try {
+        return await runQuery(client, { text, values });
+      } finally {
+        signal?.removeEventListener("abort", cancel);
+      }
+    },
+    script: (text) => runScript(client, text),
+  };
+}
+
+async function runQuery(handle: PgHandle, { text, values }: {
+  readonly text: string;
+  readonly values: readonly (string | null)[];
+}): Promise<Row[]> {
+  const result = await handle.query({
+    text,
+    values: [...values],
+    types: { getTypeParser: readerOf },
+  });
+  return result.rows as Row[];
+}
+
+async function runScript(
+  handle: PgHandle,
+  text: string,
+): Promise<string | undefined> {
+  const result = await handle.query({ text });
+  const last = Array.isArray(result) ? result.at(-1) : result;
+  return (last as { readonly command?: string } | undefined)?.command;
+}
+
+/**
+ * Asks Postgres to cancel what the connection runs. As a request of the
+ * protocol, and not as `pg_cancel_backend()`: a proxy gives out process ids of
+ * its own.
+ */
+function cancelOn(client: PgClient): void {
+  const { host, port, processID, secretKey } = client;
+  const Client = client.constructor as new (options: object) => PgCanceller;
+  const canceller = new Client({ host, port });
+  // If it can not be reached, the statement ends by itself.
+  canceller.connection.on("error", () => {});
+  const query = {};
+  canceller.cancel({ activeQuery: query, processID, secretKey }, query);
+}

@@ -1,0 +1,167 @@
+/**
+ * The adapter for {@link https://github.com/porsager/postgres | postgres.js}:
+ * `postgresJs(sql)`.
+ *
+ * @module
+ */
+import type { Database, Row } from "./database.ts";
+import { databaseOn, type DatabaseOptions, type Session } from "./session.ts";
+import { type Connection, transactionsOf } from "./session.ts";
+import { readerOf } from "./values.ts";
+
+/** `unknown` in `pg_type`: Postgres infers the type, and the driver adds nothing. */
+const UNKNOWN_OID = 705;
+
+/** What we use of a handle of postgres.js: a pool, a transaction or a reserved connection. */
+export interface PostgresJsSql {
+  unsafe(
+    text: string,
+    // deno-lint-ignore no-explicit-any -- the driver's own generic type is invariant.
+    values?: any[],
+    options?: { readonly prepare?: boolean },
+  ): PostgresJsQuery;
+  // deno-lint-ignore no-explicit-any -- see above.
+  typed: any;
+}
+
+/** What we use of a query. */
+interface PostgresJsQuery extends PromiseLike<unknown> {
+  raw(): PromiseLike<unknown>;
+  cancel(): unknown;
+}
+
+/** What only some handles have. */
+interface AnyHandle extends PostgresJsSql {
+  begin?<T>(work: (sql: AnyHandle) => Promise<T>): Promise<T>;
+  savepoint?<T>(work: (sql: AnyHandle) => Promise<T>): Promise<T>;
+  listen?(
+    channel: string,
+    onNotice: (payload: string) => void,
+    onReady?: () => void,
+  ): Promise<{ unlisten(): Promise<void> }>;
+  readonly options?: {
+    readonly transform?: {
+      readonly column?: { readonly from?: (name: string) => string };
+    };
+  };
+}
+
+/** A result in raw form: the columns, and per row the bytes of each. */
+interface RawRows extends ReadonlyArray<readonly (object | null)[]> {
+  readonly columns?: readonly {
+    readonly name: string;
+    readonly type: number;
+  }[];
+}
+
+/** Options of {@linkcode postgresJs}. */
+export interface PostgresJsOptions extends DatabaseOptions {
+  /**
+   * Lets the driver name statements in its connections, which saves it one of
+   * two round trips. Off by default: a proxy that pools transactions may not
+   * know the names.
+   */
+  readonly prepare?: boolean;
+}
+
+/**
+ * A database over postgres.js.
+ *
+ * @param sql What `postgres()` returned; the handle of a transaction that the
+ * host has open, to write inside of it; or a reserved connection.
+ * @throws {TypeError} If the name of the schema is not a plain identifier, or
+ * the handle renames columns in a way that changes camel case.
+ */
+export function postgresJs(
+  sql: PostgresJsSql,
+  { prepare = false, ...options }: PostgresJsOptions = {},
+): Database {
+  const handle = sql as AnyHandle;
+  const rename = handle.options?.transform?.column?.from;
+  if (rename && rename("jobId") !== "jobId") {
+    throw new TypeError(
+      `Cannot use this handle of postgres.js: it renames the column "jobId" ` +
+        `to "${rename("jobId")}"; hand in one without "transform.column.from"`,
+    );
+  }
+  return databaseOn(sessionOf(handle, prepare), options);
+}
+
+function sessionOf(handle: AnyHandle, prepare: boolean): Session {
+  const connection: Connection = {
+    query(text, values, signal) {
+      return runQuery(
+        handle.unsafe(
+          text,
+          values.map((value) => handle.typed(value, UNKNOWN_OID)),
+          { prepare },
+        ),
+        signal,
+      );
+    },
+    async script(text) {
+      const result = await handle.unsafe(text) as
+        | { readonly command?: string }
+        | readonly { readonly command?: string }[];
+      const last = "command" in result
+        ? result
+        : (result as readonly { readonly command?: string }[]).at(-1);
+      return last?.command;
+    },
+  };
+
+  const { begin, savepoint, listen } = handle;
+  const own = begin ?? savepoint;
+  return {
+    ...connection,
+    transaction: own
+      ? (work) =>
+        own.call(handle, (tx) => work(sessionOf(tx, prepare))) as never
+      : transactionsOf(connection, "ask"),
+    ...(listen && {
+      async listen(channel, onNotice, onReady) {
+        const { unlisten } = await listen.call(
+          handle,
+          channel,
+          onNotice,
+          onReady,
+        );
+        return async () => {
+          await unlisten();
+        };
+      },
+    }),
+  };
+}
+
+/** Reads the raw result: what the host does with types must not reach us. */
+async function runQuery(
+  query: PostgresJsQuery,
+  signal: AbortSignal | undefined,
+): Promise<Row[]> {
+  function cancel(): void {
+    query.cancel();
+  }
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    return readRows(await query.raw() as RawRows);
+  } finally {
+    signal?.removeEventListener("abort", cancel);
+  }
+}
+
+function readRows(raw: RawRows): Row[] {
+  const columns = (raw.columns ?? []).map(({ name, type }) => ({
+    name,
+    read: readerOf(type),
+  }));
+  return Array.from(raw, (cells) => {
+    const row: Row = {};
+    for (const [index, { name, read }] of columns.entries()) {
+      const cell = cells[index] ?? null;
+      // The bytes are a Buffer, whose toString() is UTF-8.
+      row[name] = cell === null ? null : read(cell.toString());
+    }
+    return row;
+  });
+}

@@ -1,0 +1,168 @@
+import type { Database, QueryOptions, Row } from "./database.ts";
+import { parseSchemaName, type Sql, sql, WRITTEN_SCHEMA } from "./sql.ts";
+import { writeValue } from "./values.ts";
+import {
+  QueryCancelledError,
+  TransactionAbortedError,
+  TransactionEndedError,
+} from "../errors.ts";
+
+/** What a host may say about any database. */
+export interface DatabaseOptions {
+  /** The schema of all our tables. `yardmaster` by default. */
+  readonly schema?: string;
+}
+
+/** A driver, reduced to text: what an adapter has to write. */
+export interface Session {
+  query(
+    text: string,
+    values: readonly (string | null)[],
+    signal: AbortSignal | undefined,
+  ): Promise<Row[]>;
+  /** Answers with the command of the last statement, such as `COMMIT`. */
+  script(text: string): Promise<string | undefined>;
+  transaction<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  listen?: NonNullable<Database["listen"]>;
+}
+
+/** The database that everything else sees, on the session of one driver. */
+export function databaseOn(
+  session: Session,
+  { schema = WRITTEN_SCHEMA }: DatabaseOptions,
+): Database {
+  return open(session, parseSchemaName(schema)).database;
+}
+
+/** A handle, and how to end it. */
+interface Handle {
+  readonly database: Database;
+  end(): void;
+}
+
+function open(session: Session, schema: string): Handle {
+  let ended = false;
+
+  // A driver's handle that outlives its transaction may run a statement on
+  // whatever the connection does next, and nobody would roll it back.
+  function mustBeOpen(): void {
+    if (ended) throw new TransactionEndedError();
+  }
+
+  const database: Database = {
+    schema,
+    now: sql`statement_timestamp()`,
+
+    async query<R = Row>(statement: Sql, options?: QueryOptions): Promise<R[]> {
+      mustBeOpen();
+      const { text, values } = statement.render(schema);
+      const written = values.map((value, index) =>
+        writeValue(value, index + 1)
+      );
+      const signal = options?.signal;
+      if (signal?.aborted) throw new QueryCancelledError(signal.reason);
+      return await session.query(text, written, signal) as R[];
+    },
+
+    async transaction<T>(work: (tx: Database) => Promise<T>): Promise<T> {
+      mustBeOpen();
+      return await session.transaction(async (inner) => {
+        const handle = open(inner, schema);
+        try {
+          return await work(handle.database);
+        } finally {
+          handle.end();
+        }
+      });
+    },
+
+    async script(text: string): Promise<void> {
+      mustBeOpen();
+      await session.script(text);
+    },
+
+    ...(session.listen && { listen: session.listen }),
+  };
+  return {
+    database,
+    end() {
+      ended = true;
+    },
+  };
+}
+
+/** One connection, which has no transactions of its own but by statements. */
+export type Connection = Pick<Session, "query" | "script">;
+
+/**
+ * Transactions of one connection, by statements. Inside of one, it is a
+ * savepoint, also inside of what the host began.
+ *
+ * They run one after the other: savepoints that interleave would take each
+ * other's work away.
+ *
+ * @param opening `ask` if only the connection knows whether one is open.
+ */
+export function transactionsOf(
+  connection: Connection,
+  opening: "begin" | "savepoint" | "ask",
+): Session["transaction"] {
+  let last: Promise<unknown> = Promise.resolve();
+
+  return function transaction<T>(work: (session: Session) => Promise<T>) {
+    const turn = last.then(() => transact(connection, { opening, work }));
+    last = turn.catch(() => {});
+    return turn;
+  };
+}
+
+async function transact<T>(connection: Connection, { opening, work }: {
+  readonly opening: "begin" | "savepoint" | "ask";
+  readonly work: (session: Session) => Promise<T>;
+}): Promise<T> {
+  const nested = opening === "ask"
+    ? await savepointOrBegin(connection)
+    : opening === "savepoint";
+  if (opening !== "ask") {
+    await connection.script(nested ? "savepoint yardmaster" : "begin");
+  }
+
+  let result: T;
+  try {
+    result = await work({
+      ...connection,
+      transaction: transactionsOf(connection, "savepoint"),
+    });
+  } catch (error) {
+    // The first fault is the one to tell, also when the connection is gone.
+    await connection.script(
+      nested
+        ? "rollback to savepoint yardmaster; release savepoint yardmaster"
+        : "rollback",
+    ).catch(() => {});
+    throw error;
+  }
+
+  const done = await connection.script(
+    nested ? "release savepoint yardmaster" : "commit",
+  );
+  if (done === "ROLLBACK") throw new TransactionAbortedError();
+  return result;
+}
+
+/** Answers true if it is a savepoint in a transaction that was open. */
+async function savepointOrBegin(connection: Connection): Promise<boolean> {
+  try {
+    await connection.script("savepoint yardmaster");
+    return true;
+  } catch (error) {
+    // 25P01: none is open. No other question leaves nothing behind either way.
+    if (
+      !(error instanceof Error && "code" in error && error.code === "25P01")
+    ) {
+      throw error;
+    }
+    await connection.script("begin");
+    return false;
+  }
+}

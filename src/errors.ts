@@ -1,0 +1,62 @@
+/**
+ * Errors that a host may want to catch. Each has a stable `code`; everything
+ * else keeps the driver's own error.
+ */
+
+/** A statement that was cancelled before it was sent. */
+export class QueryCancelledError extends Error {
+  override readonly name = "QueryCancelledError";
+  /** The same SQLSTATE as when Postgres cancels it. */
+  readonly code = "57014";
+
+  constructor(cause: unknown) {
+    super("Cannot run the statement: its signal is aborted", { cause });
+  }
+}
+
+/** A handle that was used after its transaction. */
+export class TransactionEndedError extends Error {
+  override readonly name = "TransactionEndedError";
+  /** The same SQLSTATE as when Postgres finds no transaction. */
+  readonly code = "25P01";
+
+  constructor() {
+    super(
+      "Cannot use this handle: its transaction has ended; await everything " +
+        "inside of it, and use the outer handle after it",
+    );
+  }
+}
+
+/** A transaction that Postgres rolled back where it was asked to commit. */
+export class TransactionAbortedError extends Error {
+  override readonly name = "TransactionAbortedError";
+  /** The SQLSTATE of a statement after a failed one. */
+  readonly code = "25P02";
+
+  constructor() {
+    super(
+      "Cannot commit: a statement failed and its error was caught; put what " +
+        "may fail into a transaction of its own",
+    );
+  }
+}
+
+/** A schema that this code can not run on. */
+export class SchemaVersionError extends Error {
+  override readonly name = "SchemaVersionError";
+  readonly code = "schema_version";
+  /** The version of the database; 0 if there is none. */
+  readonly version: number;
+  /** The version that this code was written for. */
+  readonly target: number;
+
+  constructor(
+    message: string,
+    facts: { readonly version: number; readonly target: number },
+  ) {
+    super(message);
+    this.version = facts.version;
+    this.target = facts.target;
+  }
+}
