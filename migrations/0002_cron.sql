@@ -32,7 +32,11 @@ create table yardmaster.cron_entries (
   last_run_at       timestamptz,
   -- Every planned instant up to this one was dealt with.
   evaluated_through timestamptz not null,
+  -- Every job of this entry with a smaller id has ended, so that looking for
+  -- the active ones does not read its whole history. A retry lowers it.
+  active_from_id    bigint not null default 0,
   inserted_at       timestamptz not null,
+  -- When its definition last changed. A pause is no change of it.
   updated_at        timestamptz not null,
   -- When code no longer declares it. It fires no more; its history stays.
   retired_at        timestamptz,
@@ -75,8 +79,8 @@ create table yardmaster.cron_slots (
   )
 );
 create index cron_slots_by_time on yardmaster.cron_slots (planned_at);
-create index cron_slots_that_wait on yardmaster.cron_slots (entry_name)
-  where state = 'queued';
+create unique index cron_entries_have_one_follow_up
+  on yardmaster.cron_slots (entry_name) where state = 'queued';
 
 -- Spans in which a scheduler looked at the plan. A pass that follows closely on
 -- the one before lengthens its span; a gap begins a new one.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
-  CronExpression,
+  type CronExpression,
   describeCron,
   firesBetween,
   isTimezone,
