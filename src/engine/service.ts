@@ -1,0 +1,110 @@
+import type { Clock } from "./clock.ts";
+
+/** What one pass of a service did, and when it wants the next one. */
+export interface ServicePass {
+  /** There may be more to do: the next pass follows at once. */
+  readonly worked: boolean;
+  /** Otherwise after so many milliseconds, or after the interval. */
+  readonly nextInMs?: number;
+}
+
+/**
+ * A part of the engine. Long-lived runners call `runOnce()` in a loop, `tick()`
+ * calls it once: a service knows nothing of either.
+ */
+export interface Service {
+  /** Lower-case words, unique in an engine: it is a label in telemetry. */
+  readonly name: string;
+  /** Between two passes, unless the first said otherwise. 1 s by default. */
+  readonly intervalMs?: number;
+  runOnce(): Promise<ServicePass>;
+}
+
+/** What the loop needs beside the service. */
+export interface ServiceLoopOptions {
+  readonly clock: Clock;
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** Is told of every pass that threw; the loop goes on. */
+  readonly onError: (service: string, error: unknown) => void;
+}
+
+const INTERVAL_MS = 1_000;
+/** Processes that started together must not poll together. */
+const JITTER = 0.2;
+const ERROR_BASE_MS = 100;
+const ERROR_CAP_MS = 30_000;
+
+/** The loop around a service: interval, jitter, wake-up, error backoff. */
+export class ServiceLoop {
+  readonly #service: Service;
+  readonly #options: ServiceLoopOptions;
+  #running: Promise<void> | null = null;
+  #stopped = false;
+  /** A wake-up that came during a pass must not be lost: the next follows. */
+  #woken = false;
+  #endSleep: (() => void) | null = null;
+  #faults = 0;
+
+  constructor(service: Service, options: ServiceLoopOptions) {
+    this.#service = service;
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#stopped = false;
+    this.#running ??= this.#run();
+  }
+
+  /** Makes the next pass follow now. Cheap, and may be called at any time. */
+  wake(): void {
+    this.#woken = true;
+    this.#endSleep?.();
+  }
+
+  /** Lets the current pass end and starts no other. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#endSleep?.();
+    await this.#running;
+    this.#running = null;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      this.#woken = false;
+      const waitMs = await this.#pass();
+      if (this.#woken || this.#stopped) continue;
+      // Also a service that always finds work lets timers and sockets be served.
+      await this.#sleep(waitMs);
+    }
+  }
+
+  async #pass(): Promise<number> {
+    try {
+      const pass = await this.#service.runOnce();
+      this.#faults = 0;
+      if (pass.worked) return 0;
+      const waitMs = pass.nextInMs ?? this.#service.intervalMs ?? INTERVAL_MS;
+      // Only ever earlier, or an exact timer would be late.
+      return waitMs * (1 - JITTER * this.#options.random());
+    } catch (error) {
+      this.#options.onError(this.#service.name, error);
+      this.#faults += 1;
+      const spanMs = ERROR_BASE_MS * 2 ** Math.min(this.#faults - 1, 20);
+      return Math.min(spanMs, ERROR_CAP_MS) *
+        (1 - JITTER * this.#options.random());
+    }
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.clock.after(ms, resolve);
+      this.#endSleep = () => {
+        cancel();
+        resolve();
+      };
+    });
+    this.#endSleep = null;
+  }
+}

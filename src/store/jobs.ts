@@ -1,0 +1,315 @@
+import type { Database } from "../db/database.ts";
+import { json, type Sql, sql } from "../db/sql.ts";
+import type { JobId, JobState } from "../domain/job.ts";
+import type { Replaceable } from "../domain/unique_key.ts";
+
+/** A job to insert. Waits are added to the database's clock. */
+export interface JobInsert {
+  readonly queue: string;
+  readonly worker: string;
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly meta?: Readonly<Record<string, unknown>>;
+  readonly tags?: readonly string[];
+  readonly priority: number;
+  readonly maxAttempts: number;
+  /** Not before this instant; what is past is ready at once. */
+  readonly runAt?: Date | null;
+  /** Not before so many milliseconds from now. */
+  readonly delayMs?: number | null;
+  readonly deadlineAt?: Date | null;
+  readonly deadlineMs?: number | null;
+  readonly unique?: JobUnique | null;
+  readonly cronEntry?: string | null;
+  readonly parentId?: JobId | null;
+  readonly trace?: string | null;
+}
+
+/** The claim of uniqueness that a job makes. */
+export interface JobUnique {
+  readonly key: string;
+  readonly states: readonly JobState[];
+  /** `null`: for ever. */
+  readonly periodMs: number | null;
+}
+
+/** What became of one insert. */
+export type InsertAnswer =
+  | {
+    readonly status: "inserted";
+    readonly jobId: JobId;
+    readonly state: "available" | "scheduled";
+    readonly runAt: Date | null;
+  }
+  /** The job that holds the key. */
+  | { readonly status: "conflict"; readonly jobId: JobId };
+
+/** So many inserts at a time; a statement must end. */
+export const INSERTS_MAX = 10_000;
+
+interface InsertRow {
+  readonly jobId: JobId;
+  readonly inserted: boolean;
+  readonly runAt: Date | null;
+}
+
+/**
+ * Inserts jobs: definitions into `jobs`, and where they stand into `ready` or
+ * `scheduled`.
+ *
+ * @param inserts At most {@linkcode INSERTS_MAX}.
+ * @returns One answer for each insert, in that order. Of several with one key
+ * the first is inserted and the others conflict with it.
+ */
+export async function insertJobs(
+  db: Database,
+  inserts: readonly JobInsert[],
+): Promise<InsertAnswer[]> {
+  if (inserts.length === 0) return [];
+  const unique = inserts.some((insert) => insert.unique != null);
+  const rows = await db.query<InsertRow>(sql`
+    with input as materialized (
+      select
+        yardmaster.next_job_id(${db.now}) as id,
+        row.*,
+        coalesce(
+          row.wanted_at,
+          ${db.now} + row.delay_ms * interval '1 ms'
+        ) as run_at
+      from rows from (
+        jsonb_to_recordset(${json(inserts.map(toRow))}) as (
+          queue text, worker text, args jsonb, meta jsonb, tags text[],
+          priority smallint, max_attempts smallint, wanted_at timestamptz,
+          delay_ms float8, deadline_at timestamptz, deadline_ms float8,
+          unique_key text, unique_states yardmaster.job_state[],
+          unique_ms float8, cron_entry text, parent_id bigint, trace text
+        )
+      ) with ordinality as row (
+        queue, worker, args, meta, tags, priority, max_attempts, wanted_at,
+        delay_ms, deadline_at, deadline_ms, unique_key, unique_states,
+        unique_ms, cron_entry, parent_id, trace, place
+      )
+    ),
+    ${unique ? uniqueClaims(db) : noClaims()}
+    accepted as (
+      select input.*
+      from input
+      left join claimed on claimed.key = input.unique_key
+      where input.unique_key is null or claimed.job_id = input.id
+    ),
+    defined as (
+      insert into yardmaster.jobs (
+        id, queue, worker, args, meta, tags, priority, max_attempts,
+        deadline_at, unique_key, cron_entry, parent_id, trace
+      )
+      select
+        id, queue, worker, args, meta, tags, priority, max_attempts,
+        coalesce(
+          deadline_at,
+          ${db.now} + deadline_ms * interval '1 ms'
+        ),
+        unique_key, cron_entry, parent_id, trace
+      from accepted
+    ),
+    due as (
+      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+      select id, queue, worker, priority, 0
+      from accepted
+      where run_at is null or run_at <= ${db.now}
+    ),
+    later as (
+      insert into yardmaster.scheduled (
+        job_id, queue, worker, priority, state, run_at, attempt
+      )
+      select id, queue, worker, priority, 'scheduled', run_at, 0
+      from accepted
+      where run_at > ${db.now}
+    )
+    select
+      coalesce(claimed.job_id, input.id)::text as "jobId",
+      claimed.job_id is null or claimed.job_id = input.id as "inserted",
+      case when input.run_at > ${db.now} then input.run_at end as "runAt"
+    from input
+    left join claimed on claimed.key = input.unique_key
+    order by input.place
+  `);
+  return rows.map(toAnswer);
+}
+
+function noClaims(): Sql {
+  return sql`
+    claimed as (
+      select null::text as key, null::bigint as job_id where false
+    ),
+  `;
+}
+
+/**
+ * Claims of uniqueness, one for each key. Every key that is asked for is
+ * written, also when it is held and stays as it is: only so does the statement
+ * learn the holder's id when somebody else inserted it a moment ago, which its
+ * snapshot does not show.
+ */
+function uniqueClaims(db: Database): Sql {
+  return sql`
+    claimed as (
+      insert into yardmaster.unique_keys as held (
+        key, job_id, states, expires_at
+      )
+      select distinct on (unique_key)
+        unique_key, id, unique_states,
+        ${db.now} + unique_ms * interval '1 ms'
+      from input
+      where unique_key is not null
+      -- In order of the key, so that two batches can not lock each other out.
+      order by unique_key, place
+      on conflict (key) do update
+      set (job_id, states, expires_at) = (
+        select
+          case when over then excluded.job_id else held.job_id end,
+          case when over then excluded.states else held.states end,
+          case when over then excluded.expires_at else held.expires_at end
+        from (
+          select
+            held.expires_at <= ${db.now}
+            or (
+              -- A holder that our snapshot does not show was inserted by
+              -- somebody else while we waited: it is alive.
+              exists (
+                select
+                from yardmaster.unique_keys as seen
+                where seen.key = held.key and seen.job_id = held.job_id
+              )
+              and not coalesce(${holderState()} = any (held.states), false)
+            ) as over
+        ) as claim
+      )
+      returning key, job_id
+    ),
+  `;
+}
+
+/** Null when the holder is gone: then it holds nothing. */
+function holderState(): Sql {
+  return sql`(
+    select coalesce(job_states.state, 'suspended')
+    from yardmaster.jobs
+    left join yardmaster.job_states on job_states.job_id = jobs.id
+    where jobs.id = held.job_id
+    limit 1
+  )`;
+}
+
+function toRow(insert: JobInsert): Record<string, unknown> {
+  return {
+    queue: insert.queue,
+    worker: insert.worker,
+    args: insert.args,
+    meta: insert.meta ?? {},
+    tags: insert.tags ?? [],
+    priority: insert.priority,
+    max_attempts: insert.maxAttempts,
+    wanted_at: insert.runAt,
+    delay_ms: insert.delayMs,
+    deadline_at: insert.deadlineAt,
+    deadline_ms: insert.deadlineMs,
+    unique_key: insert.unique?.key,
+    unique_states: insert.unique?.states,
+    unique_ms: insert.unique?.periodMs,
+    cron_entry: insert.cronEntry,
+    parent_id: insert.parentId,
+    trace: insert.trace,
+  };
+}
+
+function toAnswer(row: InsertRow): InsertAnswer {
+  if (!row.inserted) return { status: "conflict", jobId: row.jobId };
+  const state = row.runAt === null ? "available" : "scheduled";
+  return { status: "inserted", jobId: row.jobId, state, runAt: row.runAt };
+}
+
+/** What a conflicting insert overwrites in the job that holds its key. */
+export interface JobReplacement {
+  readonly jobId: JobId;
+  readonly fields: readonly Replaceable[];
+  readonly insert: JobInsert;
+}
+
+/**
+ * Overwrites fields of a job that still waits and still holds its key.
+ *
+ * @returns Whether it did: a job that has started, or ended, stays as it is.
+ */
+export async function replaceJob(
+  db: Database,
+  { jobId, fields, insert }: JobReplacement,
+): Promise<boolean> {
+  const has = (field: Replaceable) => fields.includes(field);
+  const moves = has("runAt");
+  const rows = await db.query(sql`
+    with given as (
+      select
+        coalesce(
+          ${insert.runAt ?? null}::timestamptz,
+          ${db.now} + ${insert.delayMs ?? null}::float8 * interval '1 ms',
+          ${db.now}
+        ) as run_at
+    ),
+    -- Whoever takes the row out of its place decides: a claim that was faster
+    -- leaves nothing to take.
+    waited as (
+      delete from yardmaster.ready where job_id = ${jobId}::bigint
+      returning job_id, queue, worker, priority, attempt,
+        'scheduled'::yardmaster.waiting_state as state,
+        null::timestamptz as run_at
+    ),
+    planned as (
+      delete from yardmaster.scheduled where job_id = ${jobId}::bigint
+      returning job_id, queue, worker, priority, attempt, state, run_at
+    ),
+    moved as (
+      select
+        stood.job_id, stood.queue, stood.worker, stood.attempt, stood.state,
+        case when ${has("priority")}::boolean
+          then ${insert.priority}::smallint else stood.priority
+        end as priority,
+        case when ${moves}::boolean then given.run_at else stood.run_at
+        end as run_at
+      from (select * from waited union all select * from planned) as stood
+      cross join given
+    ),
+    due as (
+      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+      select job_id, queue, worker, priority, attempt
+      from moved
+      where run_at is null or run_at <= ${db.now}
+    ),
+    later as (
+      insert into yardmaster.scheduled (
+        job_id, queue, worker, priority, state, run_at, attempt
+      )
+      select job_id, queue, worker, priority, state, run_at, attempt
+      from moved
+      where run_at > ${db.now}
+    ),
+    told as (
+      insert into yardmaster.attempt_events (job_id, attempt, kind, run_at, at)
+      select job_id, attempt, 'replaced', run_at, ${db.now}
+      from moved
+    )
+    update yardmaster.jobs
+    set
+      args = case when ${has("args")}::boolean
+        then ${json(insert.args)} else args end,
+      meta = case when ${has("meta")}::boolean
+        then ${json(insert.meta ?? {})} else meta end,
+      tags = case when ${has("tags")}::boolean
+        then ${[...insert.tags ?? []]}::text[] else tags end,
+      max_attempts = case when ${has("maxAttempts")}::boolean
+        then ${insert.maxAttempts}::smallint else max_attempts end,
+      priority = moved.priority
+    from moved
+    where jobs.id = moved.job_id
+    returning jobs.id
+  `);
+  return rows.length === 1;
+}

@@ -1,0 +1,292 @@
+import type { Database } from "../db/database.ts";
+import { type Sql, sql } from "../db/sql.ts";
+import type { JobId, JobState, TerminalState } from "../domain/job.ts";
+
+/** A job and where it stands, locked there until the transaction ends. */
+export interface LockedJob {
+  readonly jobId: JobId;
+  readonly queue: string;
+  readonly worker: string;
+  readonly args: unknown;
+  readonly state: JobState;
+  /** Attempts made, with the one that runs. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly runAt: Date | null;
+  readonly leaseId: `${bigint}` | null;
+  readonly executorId: number | null;
+  readonly finishedAt: Date | null;
+}
+
+/** A job and the person or program that moves it. */
+export interface Transition {
+  readonly jobId: JobId;
+  /** Recorded with the event; `null` for the host's own code. */
+  readonly principal: string | null;
+}
+
+/** Where a job stood, and where it stands now. */
+export interface Moved {
+  readonly before: JobState;
+  readonly after: JobState;
+  readonly queue: string;
+}
+
+/** A job may move while we wait for its row: look again so many times. */
+const LOOKS_MAX = 4;
+
+/**
+ * Locks a job where it stands, so that nothing moves it before the transaction
+ * ends.
+ *
+ * @returns `null` if there is no such job.
+ */
+export async function lockJob(
+  tx: Database,
+  jobId: JobId,
+): Promise<LockedJob | null> {
+  let found: LockedJob | null = null;
+  for (let look = 0; look < LOOKS_MAX; look++) {
+    found = await lockOnce(tx, jobId);
+    // Not there, or in its place. A job that was moved while we waited for its
+    // old place is in none that our snapshot shows: a new statement sees it.
+    if (found === null || found.state !== "suspended") return found;
+  }
+  return found;
+}
+
+async function lockOnce(
+  tx: Database,
+  jobId: JobId,
+): Promise<LockedJob | null> {
+  const rows = await tx.query<LockedJob>(sql`
+    with planned as materialized (
+      select state::text as state, attempt, run_at
+      from yardmaster.scheduled
+      where job_id = ${jobId}::bigint
+      for update
+    ),
+    waiting as materialized (
+      select attempt
+      from yardmaster.ready
+      where job_id = ${jobId}::bigint
+      for update
+    ),
+    lease as materialized (
+      select id, executor_id, job_ids, attempts
+      from yardmaster.leases
+      -- Leases are few, so nothing indexes what they hold.
+      where job_ids @> array[${jobId}::bigint]
+      for update
+    ),
+    run as (
+      select lease.id, lease.executor_id, held.attempt
+      from lease,
+        unnest(lease.job_ids, lease.attempts) as held (job_id, attempt)
+      where held.job_id = ${jobId}::bigint
+    ),
+    ended as materialized (
+      select state::text as state, attempt, finished_at
+      from yardmaster.outcomes
+      where job_id = ${jobId}::bigint
+      for update
+    )
+    select
+      jobs.id::text as "jobId",
+      jobs.queue,
+      jobs.worker,
+      jobs.args,
+      case
+        when run.id is not null then 'executing'
+        when waiting.attempt is not null then 'available'
+        else coalesce(ended.state, planned.state, 'suspended')
+      end as "state",
+      coalesce(run.attempt, waiting.attempt, ended.attempt, planned.attempt, 0)
+        as "attempt",
+      jobs.max_attempts as "maxAttempts",
+      planned.run_at as "runAt",
+      run.id::text as "leaseId",
+      coalesce(run.executor_id, null) as "executorId",
+      ended.finished_at as "finishedAt"
+    from yardmaster.jobs
+    left join planned on true
+    left join waiting on true
+    left join run on true
+    left join ended on true
+    where jobs.id = ${jobId}::bigint
+  `);
+  return rows[0] ?? null;
+}
+
+/**
+ * Sends a job that waits for its time, or that ended, back to `ready`. Its
+ * attempts stay counted, and one more is allowed.
+ *
+ * @returns `null` if it is in none of `RETRY_FROM` any more.
+ */
+export async function retryJob(
+  tx: Database,
+  { jobId, principal }: Transition,
+): Promise<Moved | null> {
+  const rows = await tx.query<Moved>(sql`
+    with planned as (
+      delete from yardmaster.scheduled
+      where job_id = ${jobId}::bigint
+      returning job_id, state::text as state, attempt
+    ),
+    ended as (
+      delete from yardmaster.outcomes
+      where job_id = ${jobId}::bigint
+      returning job_id, state::text as state, attempt
+    ),
+    stood as (
+      select * from planned
+      union all
+      select * from ended
+    ),
+    back as (
+      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+      select jobs.id, jobs.queue, jobs.worker, jobs.priority, stood.attempt
+      from stood
+      join yardmaster.jobs on jobs.id = stood.job_id
+      where jobs.id = ${jobId}::bigint
+      returning job_id, queue
+    ),
+    told as (
+      insert into yardmaster.attempt_events (
+        job_id, attempt, kind, principal, at
+      )
+      select job_id, attempt, 'retried', ${principal}, ${tx.now}
+      from stood
+    )
+    select stood.state as "before", 'available' as "after", back.queue
+    from stood
+    join back using (job_id)
+  `);
+  return rows[0] ?? null;
+}
+
+/**
+ * Ends a job as cancelled, wherever it waits or runs. A run learns of it by its
+ * signal, and what it writes afterwards is refused.
+ *
+ * @returns `null` if it is in none of `CANCEL_FROM` any more.
+ */
+export async function cancelJob(
+  tx: Database,
+  transition: Transition,
+): Promise<Moved | null> {
+  return await endJob(tx, { ...transition, state: "cancelled" });
+}
+
+/**
+ * Ends a job as discarded: no attempt will be made any more. See
+ * {@linkcode cancelJob}.
+ */
+export async function discardJob(
+  tx: Database,
+  transition: Transition,
+): Promise<Moved | null> {
+  return await endJob(tx, { ...transition, state: "discarded" });
+}
+
+type Ending = Transition & {
+  readonly state: Exclude<TerminalState, "completed">;
+};
+
+async function endJob(tx: Database, ending: Ending): Promise<Moved | null> {
+  let moved: Moved | null = null;
+  // As in lockJob(): a job that moved while we waited is found by looking again.
+  for (let look = 0; look < LOOKS_MAX && moved === null; look++) {
+    moved = (await tx.query<Moved>(ended(tx, ending)))[0] ?? null;
+  }
+  return moved;
+}
+
+function ended(tx: Database, { jobId, principal, state }: Ending): Sql {
+  return sql`
+    with planned as (
+      delete from yardmaster.scheduled
+      where job_id = ${jobId}::bigint
+      returning job_id, queue, state::text as state, attempt
+    ),
+    waiting as (
+      delete from yardmaster.ready
+      where job_id = ${jobId}::bigint
+      returning job_id, queue, attempt
+    ),
+    -- Lock first, unnest after: see acknowledge().
+    lease as materialized (
+      select id, executor_id, job_ids, attempts, claimed_at
+      from yardmaster.leases
+      where job_ids @> array[${jobId}::bigint]
+      for update
+    ),
+    held as (
+      select lease.id, lease.executor_id, lease.claimed_at, run.*
+      from lease,
+        unnest(lease.job_ids, lease.attempts) as run (job_id, attempt)
+    ),
+    kept as (
+      select
+        id,
+        array_agg(job_id order by job_id) as job_ids,
+        array_agg(attempt order by job_id) as attempts
+      from held
+      where job_id <> ${jobId}::bigint
+      group by id
+    ),
+    trimmed as (
+      update yardmaster.leases
+      set job_ids = kept.job_ids, attempts = kept.attempts
+      from kept
+      where leases.id = kept.id
+    ),
+    emptied as (
+      delete from yardmaster.leases
+      using lease
+      where leases.id = lease.id and cardinality(lease.job_ids) = 1
+    ),
+    stood as (
+      select job_id, queue, state, attempt, null::integer as executor_id,
+        null::timestamptz as claimed_at
+      from planned
+      union all
+      select job_id, queue, 'available', attempt, null, null
+      from waiting
+      union all
+      select held.job_id, jobs.queue, 'executing', held.attempt,
+        held.executor_id, held.claimed_at
+      from held
+      join yardmaster.jobs on jobs.id = ${jobId}::bigint
+      where held.job_id = ${jobId}::bigint
+    ),
+    outcome as (
+      insert into yardmaster.outcomes (
+        job_id, state, attempt, executor_id, took_ms, finished_at
+      )
+      select
+        job_id, ${state}::yardmaster.outcome_state, attempt, executor_id,
+        coalesce(${tookMs(tx)}, 0), ${tx.now}
+      from stood
+    ),
+    told as (
+      insert into yardmaster.attempt_events (
+        job_id, attempt, kind, executor_id, principal, at
+      )
+      select
+        job_id, attempt, ${state}::yardmaster.attempt_event_kind, executor_id,
+        ${principal}, ${tx.now}
+      from stood
+    )
+    select state as "before", ${state}::text as "after", queue from stood
+  `;
+}
+
+/** From the claim, in whole milliseconds that fit the column. */
+function tookMs(tx: Database): Sql {
+  return sql`least(
+    greatest(extract(epoch from ${tx.now} - claimed_at) * 1000, 0),
+    2147483647
+  )::integer`;
+}
