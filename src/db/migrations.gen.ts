@@ -6,7 +6,7 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     version: 1,
     name: "claim_path",
-    checksum: "16f5dca91573984d654673d026130d01ec2d6027ae43c1ff155ff61c830cff8b",
+    checksum: "d432e2d8b9c291eacdf2ecd25339a5db9777aa0d6993fc1a83d55aa58c1cebc1",
     compatibleFrom: 1,
     sql: `-- The way of a job: its definition is written once, where it stands is a row in
 -- one small table, and how it ended is appended. A job's state is where it
@@ -89,6 +89,9 @@ create table yardmaster.scheduled (
   constraint scheduled_attempts_are_counted check (attempt >= 0)
 );
 create index scheduled_in_order on yardmaster.scheduled (run_at, job_id);
+-- A handful of retries must be found behind a million jobs that are planned.
+create index scheduled_that_retry on yardmaster.scheduled (run_at, job_id)
+  where state = 'retryable';
 
 -- Due. The index is the order of claims.
 create table yardmaster.ready (
@@ -267,7 +270,7 @@ create view yardmaster.job_states as
   {
     version: 2,
     name: "cron",
-    checksum: "b474e2d32565adbf960aa1c6be1b15b90cf75a36ace40fdbac9204409962a3cf",
+    checksum: "1cdb23838668f9aca54ac4e71ed6edb03150f2c43965d0822d630aded5c8bdf0",
     compatibleFrom: 1,
     sql: `-- Cron: the plan, the planned instants that were dealt with, and what the
 -- scheduler looked at, so that a missed fire, a late claim and "nobody was
@@ -303,7 +306,11 @@ create table yardmaster.cron_entries (
   last_run_at       timestamptz,
   -- Every planned instant up to this one was dealt with.
   evaluated_through timestamptz not null,
+  -- Every job of this entry with a smaller id has ended, so that looking for
+  -- the active ones does not read its whole history. A retry lowers it.
+  active_from_id    bigint not null default 0,
   inserted_at       timestamptz not null,
+  -- When its definition last changed. A pause is no change of it.
   updated_at        timestamptz not null,
   -- When code no longer declares it. It fires no more; its history stays.
   retired_at        timestamptz,
@@ -346,8 +353,8 @@ create table yardmaster.cron_slots (
   )
 );
 create index cron_slots_by_time on yardmaster.cron_slots (planned_at);
-create index cron_slots_that_wait on yardmaster.cron_slots (entry_name)
-  where state = 'queued';
+create unique index cron_entries_have_one_follow_up
+  on yardmaster.cron_slots (entry_name) where state = 'queued';
 
 -- Spans in which a scheduler looked at the plan. A pass that follows closely on
 -- the one before lengthens its span; a gap begins a new one.

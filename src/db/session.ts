@@ -11,6 +11,11 @@ import {
 export interface DatabaseOptions {
   /** The schema of all our tables. `yardmaster` by default. */
   readonly schema?: string;
+  /**
+   * What a statement takes for now: for tests, which move the clock. The
+   * database's own clock by default.
+   */
+  readonly now?: () => Sql;
 }
 
 /** A driver, reduced to text: what an adapter has to write. */
@@ -29,9 +34,13 @@ export interface Session {
 /** The database that everything else sees, on the session of one driver. */
 export function databaseOn(
   session: Session,
-  { schema = WRITTEN_SCHEMA }: DatabaseOptions,
+  { schema = WRITTEN_SCHEMA, now = statementTimestamp }: DatabaseOptions,
 ): Database {
-  return open(session, parseSchemaName(schema)).database;
+  return open(session, { schema: parseSchemaName(schema), now }).database;
+}
+
+function statementTimestamp(): Sql {
+  return sql`statement_timestamp()`;
 }
 
 /** A handle, and how to end it. */
@@ -40,7 +49,8 @@ interface Handle {
   end(): void;
 }
 
-function open(session: Session, schema: string): Handle {
+function open(session: Session, options: Required<DatabaseOptions>): Handle {
+  const { schema, now } = options;
   let ended = false;
 
   // A driver's handle that outlives its transaction may run a statement on
@@ -51,7 +61,9 @@ function open(session: Session, schema: string): Handle {
 
   const database: Database = {
     schema,
-    now: sql`statement_timestamp()`,
+    get now() {
+      return now();
+    },
 
     async query<R = Row>(statement: Sql, options?: QueryOptions): Promise<R[]> {
       mustBeOpen();
@@ -67,7 +79,7 @@ function open(session: Session, schema: string): Handle {
     async transaction<T>(work: (tx: Database) => Promise<T>): Promise<T> {
       mustBeOpen();
       return await session.transaction(async (inner) => {
-        const handle = open(inner, schema);
+        const handle = open(inner, options);
         try {
           return await work(handle.database);
         } finally {

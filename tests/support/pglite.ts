@@ -1,0 +1,109 @@
+/** One PGlite for each test file, from a snapshot of the migrated database. */
+import { PGlite } from "@electric-sql/pglite";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Database } from "../../src/db/database.ts";
+import { migrate } from "../../src/db/migrate.ts";
+import { MIGRATIONS } from "../../src/db/migrations.gen.ts";
+import { pglite } from "../../src/db/pglite.ts";
+import { sql } from "../../src/db/sql.ts";
+
+const ROOT = join(import.meta.dirname ?? ".", "../..");
+
+/** The world of one test: a transaction that is rolled back at its end. */
+export interface TestDb extends Database, AsyncDisposable {
+  /** Moves the clock, also backwards. */
+  advanceMs(ms: number): void;
+  /** The instant that statements take for now. */
+  nowAt(): Date;
+  setNow(at: Date): void;
+}
+
+/**
+ * Opens one Postgres for the calling test file, and an empty world per test. Its
+ * clock stands at 2026-01-15T12:00:00Z until the test moves it.
+ */
+export function usePGlite(): () => Promise<TestDb> {
+  // Postgres inside PGlite sets timers of its own, and both sanitizers see them.
+  Deno.test.sanitizer({ ops: false, resources: false });
+
+  let opened: PGlite | undefined;
+  Deno.test.beforeAll(async () => {
+    opened = await openMigratedPGlite();
+  });
+  Deno.test.afterAll(() => opened?.close());
+  return () => {
+    if (opened === undefined) throw new Error("Open the world inside a test");
+    return beginTest(opened);
+  };
+}
+
+/** A PGlite in memory, migrated and empty, outside of any transaction. */
+export async function openMigratedPGlite(): Promise<PGlite> {
+  return await PGlite.create({
+    loadDataDir: new Blob([await migratedSnapshot()]),
+  });
+}
+
+/** The data folder of a migrated database. Making it costs seconds; once. */
+export async function migratedSnapshot(): Promise<Uint8Array<ArrayBuffer>> {
+  const path = join(ROOT, ".cache", `pglite-${await snapshotKey()}.tar`);
+  try {
+    return await Deno.readFile(path);
+  } catch {
+    // It is not there yet.
+  }
+  const db = await PGlite.create();
+  await migrate(pglite(db));
+  await db.exec("vacuum analyze");
+  const dump = await db.dumpDataDir("none");
+  await db.close();
+
+  // Renamed when complete: another process may look for it meanwhile.
+  await mkdir(join(ROOT, ".cache"), { recursive: true });
+  const bytes = new Uint8Array(await dump.arrayBuffer());
+  const unfinished = `${path}.${crypto.randomUUID()}`;
+  await writeFile(unfinished, bytes);
+  await rename(unfinished, path);
+  return bytes;
+}
+
+async function snapshotKey(): Promise<string> {
+  const config = await readFile(join(ROOT, "deno.json"), "utf8");
+  const { imports } = JSON.parse(config) as { imports: Record<string, string> };
+  return createHash("sha256")
+    .update(String(imports["@electric-sql/pglite"]))
+    .update(MIGRATIONS.map((step) => step.checksum).join())
+    .digest("hex").slice(0, 16);
+}
+
+async function beginTest(opened: PGlite): Promise<TestDb> {
+  let now = new Date("2026-01-15T12:00:00Z");
+  await opened.exec("begin");
+  // Without its transaction(), the adapter knows it as a transaction.
+  const inTransaction = {
+    query: opened.query.bind(opened),
+    exec: opened.exec.bind(opened),
+  };
+  const db = pglite(inTransaction, { now: () => sql`${now}::timestamptz` });
+  return {
+    schema: db.schema,
+    get now() {
+      return db.now;
+    },
+    query: db.query,
+    transaction: db.transaction,
+    script: db.script,
+    advanceMs(ms) {
+      now = new Date(now.getTime() + ms);
+    },
+    nowAt: () => now,
+    setNow(at) {
+      now = at;
+    },
+    async [Symbol.asyncDispose]() {
+      await opened.exec("rollback");
+    },
+  };
+}
