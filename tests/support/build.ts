@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Migration } from "../../src/db/schema_version.ts";
 
 const ROOT = join(import.meta.dirname ?? ".", "../..");
 
@@ -15,8 +16,9 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   ]);
 }
 
-function migrations(): string {
-  const entries = readdirSync(join(ROOT, "migrations")).sort().map((file) => {
+/** The migrations as the files have them, also before they are generated. */
+export function readMigrations(): readonly Migration[] {
+  return readdirSync(join(ROOT, "migrations")).sort().map((file) => {
     const match = /^(\d{4})_([a-z0-9_]+)\.sql$/.exec(file);
     if (match === null) {
       throw new Error(
@@ -24,18 +26,30 @@ function migrations(): string {
       );
     }
     // A checkout with other line ends is still the same migration.
-    const text = readFileSync(join(ROOT, "migrations", file), "utf8")
+    const sql = readFileSync(join(ROOT, "migrations", file), "utf8")
       .replaceAll("\r\n", "\n");
     const version = Number(match[1]);
-    const compatible = /^-- Compatible from: (\d+)$/m.exec(text)?.[1];
-    return `  {
-    version: ${version},
-    name: ${JSON.stringify(match[2])},
-    checksum: "${createHash("sha256").update(text).digest("hex")}",
-    compatibleFrom: ${compatible ?? Math.max(version - 1, 1)},
-    sql: ${literal(text)},
-  },`;
+    const compatible = /^-- Compatible from: (\d+)$/m.exec(sql)?.[1];
+    return {
+      version,
+      name: String(match[2]),
+      checksum: createHash("sha256").update(sql).digest("hex"),
+      compatibleFrom: Number(compatible ?? Math.max(version - 1, 1)),
+      sql,
+    };
   });
+}
+
+function migrations(): string {
+  const entries = readMigrations().map((step) =>
+    `  {
+    version: ${step.version},
+    name: ${JSON.stringify(step.name)},
+    checksum: "${step.checksum}",
+    compatibleFrom: ${step.compatibleFrom},
+    sql: ${literal(step.sql)},
+  },`
+  );
   return `// Written by "deno task build" from migrations/*.sql. Do not edit.
 import type { Migration } from "./schema_version.ts";
 

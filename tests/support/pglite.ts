@@ -5,9 +5,9 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { MIGRATIONS } from "../../src/db/migrations.gen.ts";
 import { pglite } from "../../src/db/pglite.ts";
 import { sql } from "../../src/db/sql.ts";
+import { readMigrations } from "./build.ts";
 
 const ROOT = join(import.meta.dirname ?? ".", "../..");
 
@@ -55,7 +55,7 @@ export async function migratedSnapshot(): Promise<Uint8Array<ArrayBuffer>> {
     // It is not there yet.
   }
   const db = await PGlite.create();
-  await migrate(pglite(db));
+  await migrate(pglite(db), { migrations: readMigrations() });
   await db.exec("vacuum analyze");
   const dump = await db.dumpDataDir("none");
   await db.close();
@@ -74,7 +74,7 @@ async function snapshotKey(): Promise<string> {
   const { imports } = JSON.parse(config) as { imports: Record<string, string> };
   return createHash("sha256")
     .update(String(imports["@electric-sql/pglite"]))
-    .update(MIGRATIONS.map((step) => step.checksum).join())
+    .update(readMigrations().map((step) => step.checksum).join())
     .digest("hex").slice(0, 16);
 }
 

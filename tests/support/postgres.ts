@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import postgres from "postgres";
 import type { Database } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
-import { MIGRATIONS } from "../../src/db/migrations.gen.ts";
 import { postgresJs } from "../../src/db/postgres_js.ts";
+import { readMigrations } from "./build.ts";
 import { type PostgresServer, startPostgres } from "./postgres_server.ts";
 
 /** The world of one test: its own database, migrated and empty. */
@@ -91,7 +91,7 @@ async function emptyTables(pool: postgres.Sql): Promise<void> {
 /** Answers with the URL of a new database, a copy of the migrated one. */
 async function cloneTemplate(admin: string): Promise<string> {
   const key = createHash("sha256")
-    .update(MIGRATIONS.map((step) => step.checksum).join())
+    .update(readMigrations().map((step) => step.checksum).join())
     .digest("hex").slice(0, 12);
   const template = `yardmaster_template_${key}`;
   const name = `yardmaster_test_${crypto.randomUUID().replaceAll("-", "_")}`;
@@ -122,7 +122,7 @@ async function makeTemplate(
   await pool.unsafe(`create database ${unfinished}`);
   const inside = postgres(withDatabase(admin, unfinished), { max: 1 });
   try {
-    await migrate(postgresJs(inside));
+    await migrate(postgresJs(inside), { migrations: readMigrations() });
   } finally {
     await inside.end();
   }
