@@ -79,6 +79,9 @@ create table yardmaster.scheduled (
   constraint scheduled_attempts_are_counted check (attempt >= 0)
 );
 create index scheduled_in_order on yardmaster.scheduled (run_at, job_id);
+-- A handful of retries must be found behind a million jobs that are planned.
+create index scheduled_that_retry on yardmaster.scheduled (run_at, job_id)
+  where state = 'retryable';
 
 -- Due. The index is the order of claims.
 create table yardmaster.ready (
