@@ -1,4 +1,5 @@
-import type { Permission, ResourceRef } from "../seams.ts";
+import type { ResourceRef } from "../seams.ts";
+import type { Action } from "./action.ts";
 import type { DiagnosisCode } from "./diagnosis.ts";
 import type { Completeness } from "./evidence.ts";
 import {
@@ -133,7 +134,7 @@ export interface RunbookFacts {
   readonly diagnosis: DiagnosisCode;
   readonly completeness: Completeness;
   /** Commands that are legal as things stand, whoever asks. */
-  readonly legal: readonly Permission[];
+  readonly legal: readonly Action[];
   readonly targets: Readonly<Partial<Record<Opens, PathTarget>>>;
   readonly prerequisites: Readonly<
     Partial<Record<PrerequisiteCode, PrerequisiteState>>

@@ -1,4 +1,4 @@
-import type { Permission } from "../seams.ts";
+import type { Action } from "./action.ts";
 import type { DiagnosisCode } from "./diagnosis.ts";
 
 /** Who can take a step. */
@@ -53,7 +53,7 @@ interface StepWords {
   readonly intent: Intent;
   readonly opens: Opens;
   /** The step exists only where this is legal now. */
-  readonly action?: Permission;
+  readonly action?: Action;
 }
 
 const inspect = {

@@ -1,0 +1,125 @@
+/**
+ * A bundle: everything that is known about one thing, how sure that is, and
+ * where one can legally go from here. It reads many stores and writes nothing.
+ */
+import type { Database } from "../db/database.ts";
+import type { DiagnosisCode } from "../domain/diagnosis.ts";
+import {
+  combineCompleteness,
+  type Completeness,
+  completenessOf,
+  type Provenance,
+  type SourceFacts,
+} from "../domain/evidence.ts";
+import {
+  legalNextPaths,
+  type NextPath,
+  type RunbookEntry,
+  runbookEntry,
+  type RunbookFacts,
+} from "../domain/runbook.ts";
+import type { Sentence } from "../domain/sentence.ts";
+import type { ResourceRef } from "../seams.ts";
+import { type ChronologyItem, inOrder, type SourceCode } from "./chronology.ts";
+
+/** What a bundle is about. */
+export interface Subject {
+  /** As it was asked for; its type may be none of ours. */
+  readonly type: string | null;
+  readonly id: string | null;
+  /** Null: there is no record of it. */
+  readonly resource: ResourceRef | null;
+}
+
+/** What is the case, in one line. */
+export interface Diagnosis {
+  readonly code: DiagnosisCode;
+  readonly detail: Sentence;
+  readonly provenance: Provenance;
+}
+
+/** A fact about how things stand now, beside what happened. */
+export interface RelatedEvidence {
+  readonly title: Sentence;
+  readonly summary: Sentence;
+  readonly provenance: Provenance;
+}
+
+/** A thing that has to do with the subject. */
+export interface LinkedResource {
+  readonly relation: Sentence;
+  readonly resource: ResourceRef;
+}
+
+/** How much one source holds, and since when. */
+export interface SourceCompleteness {
+  readonly source: SourceCode;
+  readonly state: Completeness;
+  /** The oldest instant that is kept; null: nothing was ever let go. */
+  readonly keptFrom: Date | null;
+  readonly found: number;
+  readonly truncated: boolean;
+}
+
+/** Everything that forensics says about one subject. */
+export interface Bundle {
+  readonly subject: Subject;
+  readonly seenAt: Date;
+  readonly diagnosis: Diagnosis;
+  readonly runbook: RunbookEntry;
+  /** Newest first. */
+  readonly chronology: readonly ChronologyItem[];
+  readonly related: readonly RelatedEvidence[];
+  readonly linked: readonly LinkedResource[];
+  readonly paths: readonly NextPath[];
+  readonly completeness: {
+    readonly state: Completeness;
+    readonly sources: readonly SourceCompleteness[];
+  };
+}
+
+/** What a collector brings; the rest follows from it. */
+export interface Collected {
+  readonly subject: Subject;
+  readonly seenAt: Date;
+  readonly diagnosis: Diagnosis;
+  readonly chronology: readonly ChronologyItem[];
+  readonly related: readonly RelatedEvidence[];
+  readonly linked: readonly LinkedResource[];
+  readonly sources: readonly (SourceFacts & { readonly source: SourceCode })[];
+  readonly runbook: Omit<RunbookFacts, "diagnosis" | "completeness">;
+}
+
+/** Reads what a collector needs, with the things it shares with the others. */
+export type Collect = (
+  db: Database,
+  subject: ResourceRef,
+) => Promise<Bundle | null>;
+
+/** Judges the sources, orders the chronology, and derives what may be done. */
+export function bundle(collected: Collected): Bundle {
+  const sources = collected.sources.map((facts): SourceCompleteness => ({
+    source: facts.source,
+    state: completenessOf(facts),
+    keptFrom: facts.keptFrom,
+    found: facts.found,
+    truncated: facts.truncated === true,
+  }));
+  const state = combineCompleteness(sources.map((source) => source.state));
+  const facts: RunbookFacts = {
+    ...collected.runbook,
+    diagnosis: collected.diagnosis.code,
+    completeness: state,
+  };
+  return {
+    subject: collected.subject,
+    seenAt: collected.seenAt,
+    diagnosis: collected.diagnosis,
+    runbook: runbookEntry(facts),
+    chronology: inOrder(collected.chronology),
+    related: collected.related,
+    linked: collected.linked,
+    paths: legalNextPaths(facts),
+    completeness: { state, sources },
+  };
+}

@@ -1,0 +1,193 @@
+import type { Database } from "../db/database.ts";
+import type { Action } from "../domain/action.ts";
+import {
+  CANCEL_FROM,
+  DISCARD_FROM,
+  parseJobId,
+  RETRY_FROM,
+} from "../domain/job.ts";
+import type { CautionCode } from "../domain/runbook.ts";
+import { sentence } from "../domain/sentence.ts";
+import type { ResourceRef } from "../seams.ts";
+import {
+  EVIDENCE_MAX,
+  findJobEvidence,
+  findSlotOfJob,
+  type Horizons,
+  type JobEvidence,
+  listAttemptEvidence,
+  readHorizons,
+} from "../store/evidence.ts";
+import {
+  findExecutorEvidence,
+  listExecutorEvidence,
+  readQueueEvidence,
+} from "../store/queue_evidence.ts";
+import {
+  type Bundle,
+  bundle,
+  type Collected,
+  type LinkedResource,
+  type RelatedEvidence,
+} from "./bundle.ts";
+import { type ControlTrail, controlTrail } from "./control_trail.ts";
+import { executorEvidence } from "./executor_evidence.ts";
+import { jobChronology } from "./job_chronology.ts";
+import {
+  diagnoseJob,
+  type JobFacts,
+  jobPrerequisites,
+} from "./job_diagnosis.ts";
+
+/** Everything about one job; null if there is no record of it. */
+export async function collectJob(
+  db: Database,
+  subject: ResourceRef,
+): Promise<Bundle | null> {
+  const id = parseJobId(subject.id);
+  const job = id === null ? null : await findJobEvidence(db, id);
+  if (job === null) return null;
+
+  const horizons = await readHorizons(db);
+  const found = await listAttemptEvidence(db, job.id);
+  const attempts = found.slice(0, EVIDENCE_MAX);
+  const slot = job.cronEntry === null
+    ? null
+    : await findSlotOfJob(db, { ...job, cronEntry: job.cronEntry });
+  const facts: JobFacts = {
+    job,
+    queue: await readQueueEvidence(db, job.queue),
+    serving: await listExecutorEvidence(db, job.queue),
+    holder: job.executorId === null
+      ? null
+      : await findExecutorEvidence(db, job.executorId),
+  };
+  const trail = await controlTrail(db, {
+    resource: subject,
+    since: job.insertedAt,
+    horizons,
+  });
+  return bundle({
+    subject: { ...subject, resource: subject },
+    seenAt: job.now,
+    diagnosis: diagnoseJob(facts),
+    chronology: [
+      ...jobChronology({ job, slot, attempts }),
+      ...trail.chronology,
+    ],
+    related: relatedOf(facts),
+    linked: linkedOf(job),
+    sources: [
+      ...jobSources(job, {
+        horizons,
+        attempts: attempts.length,
+        truncated: found.length > EVIDENCE_MAX,
+      }),
+      ...trail.sources,
+    ],
+    runbook: runbookOf(facts, { subject, trail }),
+  });
+}
+
+function jobSources(
+  job: JobEvidence,
+  { horizons, attempts, truncated }: {
+    readonly horizons: Horizons;
+    readonly attempts: number;
+    readonly truncated: boolean;
+  },
+): Collected["sources"] {
+  const since = { wantedFrom: job.insertedAt, keptFrom: horizons.jobs };
+  return [
+    { ...since, source: "definition", keptFrom: null, found: 1 },
+    { ...since, source: "attempt_events", found: attempts, truncated },
+    { ...since, source: "outcome", found: job.finishedAt === null ? 0 : 1 },
+  ];
+}
+
+function relatedOf(
+  { job, queue, serving, holder }: JobFacts,
+): readonly RelatedEvidence[] {
+  const name = { kind: "name", value: job.queue } as const;
+  const related: RelatedEvidence[] = [{
+    title: sentence`Where it stands`,
+    summary:
+      sentence`State ${job.state}, ${job.attempt} of ${job.maxAttempts} attempts, priority ${job.priority}.`,
+    provenance: "durable",
+  }, {
+    title: sentence`Queue ${name}`,
+    summary: queue.pausedAt === null
+      ? sentence`Not paused: ${queue.ready} ready, ${queue.running} running.`
+      : sentence`Paused since ${queue.pausedAt}: ${queue.ready} ready, ${queue.running} running.`,
+    provenance: "supporting",
+  }];
+  if (job.deadlineAt !== null) {
+    related.push({
+      title: sentence`Deadline`,
+      summary: sentence`It may not start after ${job.deadlineAt}.`,
+      provenance: "durable",
+    });
+  }
+  return [
+    ...related,
+    ...executorEvidence(serving, holder),
+  ];
+}
+
+function linkedOf(job: JobEvidence): readonly LinkedResource[] {
+  const linked: LinkedResource[] = [{
+    relation: sentence`Its queue`,
+    resource: { type: "queue", id: job.queue },
+  }];
+  if (job.cronEntry !== null) {
+    linked.push({
+      relation: sentence`The cron entry that planned it`,
+      resource: { type: "cron_entry", id: job.cronEntry },
+    });
+  }
+  if (job.parentId !== null) {
+    linked.push({
+      relation: sentence`The job that inserted it`,
+      resource: { type: "job", id: job.parentId },
+    });
+  }
+  return linked;
+}
+
+function runbookOf(
+  facts: JobFacts,
+  { subject, trail }: {
+    readonly subject: ResourceRef;
+    readonly trail: ControlTrail;
+  },
+): Collected["runbook"] {
+  const { job } = facts;
+  const legal = legalActions(facts);
+  const cautions: CautionCode[] = [...trail.cautions];
+  if (legal.includes("retry_job") && job.attempt > 0) {
+    cautions.push("may_repeat");
+  }
+  if (job.state === "executing") cautions.push("run_continues");
+  return {
+    legal,
+    cautions,
+    prerequisites: jobPrerequisites(facts),
+    targets: {
+      subject: { page: "resource", resource: subject },
+      queue: { page: "resource", resource: { type: "queue", id: job.queue } },
+      executors: { page: "executors" },
+      audit: { page: "audit", resource: subject },
+      forensics: { page: "forensics" },
+    },
+  };
+}
+
+/** What is legal on the job, and resuming its queue, which may hold it up. */
+function legalActions({ job, queue }: JobFacts): readonly Action[] {
+  const legal: Action[] = [];
+  if (RETRY_FROM.includes(job.state)) legal.push("retry_job");
+  if (CANCEL_FROM.includes(job.state)) legal.push("cancel_job");
+  if (DISCARD_FROM.includes(job.state)) legal.push("discard_job");
+  if (queue.pausedAt !== null) legal.push("resume_queue");
+  return legal;
+}
