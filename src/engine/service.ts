@@ -4,7 +4,7 @@ import type { Clock } from "./clock.ts";
 export interface ServicePass {
   /** There may be more to do: the next pass follows at once. */
   readonly worked: boolean;
-  /** Otherwise after so many milliseconds, or after the interval. */
+  /** Otherwise after exactly so many milliseconds, or about the interval. */
   readonly nextInMs?: number;
 }
 
@@ -85,9 +85,9 @@ export class ServiceLoop {
       const pass = await this.#service.runOnce();
       this.#faults = 0;
       if (pass.worked) return 0;
-      const waitMs = pass.nextInMs ?? this.#service.intervalMs ?? INTERVAL_MS;
-      // Only ever earlier, or an exact timer would be late.
-      return waitMs * (1 - JITTER * this.#options.random());
+      if (pass.nextInMs !== undefined) return pass.nextInMs;
+      const intervalMs = this.#service.intervalMs ?? INTERVAL_MS;
+      return intervalMs * (1 - JITTER * this.#options.random());
     } catch (error) {
       this.#options.onError(this.#service.name, error);
       this.#faults += 1;

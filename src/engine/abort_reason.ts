@@ -1,0 +1,37 @@
+/** Why nobody waits for a run any more. */
+export const ABORT_KINDS = [
+  /** The attempt took longer than its worker allows. */
+  "timeout",
+  /** Somebody cancelled or discarded the job. */
+  "cancelled",
+  /** The job was given to another executor, or may be at any moment. */
+  "lease_lost",
+  /** This process stops; the job goes back and no attempt is burnt. */
+  "shutdown",
+  /** The job's deadline has passed. */
+  "deadline",
+] as const;
+/** One of {@linkcode ABORT_KINDS}. */
+export type AbortKind = typeof ABORT_KINDS[number];
+
+/**
+ * The reason of a run's signal. It is an error, so that `fetch` and others that
+ * reject with the reason of a signal reject with an error.
+ */
+export class AbortReason extends Error {
+  override readonly name = "AbortReason";
+  readonly kind: AbortKind;
+
+  constructor(kind: AbortKind) {
+    super(SENTENCES[kind]);
+    this.kind = kind;
+  }
+}
+
+const SENTENCES = {
+  timeout: "The attempt took longer than its timeout",
+  cancelled: "The job was cancelled",
+  lease_lost: "This run no longer holds its job",
+  shutdown: "The engine is stopping",
+  deadline: "The deadline of the job has passed",
+} as const satisfies Record<AbortKind, string>;

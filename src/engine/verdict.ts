@@ -1,0 +1,54 @@
+import { parseDelayMs } from "../domain/job.ts";
+
+/** Also recognised when two copies of this package are loaded. */
+const VERDICT: unique symbol = Symbol.for("yardmaster.verdict") as never;
+
+/** What a run may return instead of a value, to say how the job goes on. */
+export type Verdict =
+  | {
+    readonly [VERDICT]: true;
+    readonly kind: "snooze";
+    readonly delayMs: number;
+  }
+  | {
+    readonly [VERDICT]: true;
+    readonly kind: "cancel" | "discard";
+    readonly reason: string;
+  };
+
+const REASON_MAX = 2_000;
+
+/**
+ * Return it to run the job again later. It burns no attempt.
+ *
+ * @throws {TypeError} If `delayMs` is not a number of milliseconds from 0: a bug
+ * in the worker, so the attempt fails like any other.
+ */
+export function snooze(delayMs: number): Verdict {
+  const parsed = parseDelayMs(delayMs);
+  if (parsed === null) {
+    throw new TypeError(
+      `Cannot snooze: the delay is ${delayMs} and must be milliseconds from 0`,
+    );
+  }
+  return { [VERDICT]: true, kind: "snooze", delayMs: parsed };
+}
+
+/** Return it to end the job as cancelled: it is no longer wanted. */
+export function cancel(reason: string): Verdict {
+  return { [VERDICT]: true, kind: "cancel", reason: text(reason) };
+}
+
+/** Return it to end the job as discarded: no further attempt can help. */
+export function discard(reason: string): Verdict {
+  return { [VERDICT]: true, kind: "discard", reason: text(reason) };
+}
+
+/** Whether a run returned one of the above. Anything else is a value. */
+export function isVerdict(value: unknown): value is Verdict {
+  return typeof value === "object" && value !== null && VERDICT in value;
+}
+
+function text(reason: unknown): string {
+  return String(reason ?? "").slice(0, REASON_MAX);
+}

@@ -1,0 +1,170 @@
+import { assert } from "../assert.ts";
+import type { Backoff } from "../domain/backoff.ts";
+import { JOB_BOUNDS, type JobId } from "../domain/job.ts";
+import type { UniqueOptions } from "../domain/unique_key.ts";
+import type { StandardSchema } from "./standard_schema.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** Args as they are stored: a JSON object. */
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** What a run is told about itself. */
+export interface RunContext {
+  readonly jobId: JobId;
+  /** Counted from 1. */
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly queue: string;
+  readonly worker: string;
+  readonly meta: JsonObject;
+  readonly tags: readonly string[];
+  readonly priority: number;
+  readonly insertedAt: Date;
+  /**
+   * Says that nobody waits for this run any more; its `reason` is an
+   * `AbortReason`, whose `kind` says why.
+   */
+  readonly signal: AbortSignal;
+}
+
+/** The code that does a job, and how its jobs are treated. */
+export interface WorkerDefinition<Input, Parsed, Output> {
+  /** 1 to 128 characters. It is in the rows: renaming leaves old jobs alone. */
+  readonly name: string;
+  /** Where its jobs wait unless the call says otherwise; `default`. */
+  readonly queue?: string;
+  /** zod or any other Standard Schema. Checked at enqueue, and again at run. */
+  readonly args?: StandardSchema<Input, Parsed>;
+  /**
+   * Does the job. A value completes it, a {@linkcode Verdict} decides otherwise,
+   * and whatever is thrown is a failed attempt.
+   */
+  readonly perform: (
+    args: Parsed,
+    context: RunContext,
+  ) => Output | Verdict | Promise<Output | Verdict>;
+  /** 1 to 1000; 20 by default. */
+  readonly maxAttempts?: number;
+  /** 0 (first) to 9; 0 by default. */
+  readonly priority?: number;
+  readonly tags?: readonly string[];
+  /** Milliseconds to wait after a failed attempt. */
+  readonly backoff?: Backoff;
+  /**
+   * An attempt that takes longer has failed, then and there. Its signal aborts,
+   * and its slot stays taken until `perform` settles: a run that ignores the
+   * signal does not make room for another.
+   */
+  readonly timeoutMs?: number;
+  /** From enqueue; after that the job is cancelled, running or not. */
+  readonly deadlineMs?: number;
+  /** Keeps what `perform` returned, as JSON of at most 1 MiB. */
+  readonly recordOutput?: boolean;
+  readonly unique?: boolean | UniqueOptions;
+}
+
+declare const types: unique symbol;
+
+/** A worker as {@linkcode defineWorker} made it. */
+export interface Worker<Input = JsonObject, Output = unknown>
+  extends AnyWorker {
+  readonly [types]?: { readonly input: Input; readonly output: Output };
+}
+
+/** Any worker, with what its args and output are left open. */
+export interface AnyWorker {
+  readonly name: string;
+  readonly queue: string;
+  readonly args: StandardSchema | null;
+  readonly perform: (args: never, context: RunContext) => unknown;
+  readonly maxAttempts: number;
+  readonly priority: number;
+  readonly tags: readonly string[];
+  readonly backoff: Backoff | undefined;
+  readonly timeoutMs: number | null;
+  readonly deadlineMs: number | null;
+  readonly recordOutput: boolean;
+  readonly unique: boolean | UniqueOptions | undefined;
+}
+
+/** What must be given to enqueue a job of a worker. */
+export type InputOf<W> = W extends Worker<infer Input, infer _> ? Input : never;
+
+/**
+ * Defines a worker, once: its types reach `enqueue` and `perform`.
+ *
+ * @throws {TypeError} If a name or a number is out of bounds: it is found when
+ * the module loads and not when the first job fails.
+ *
+ * @example
+ * ```ts
+ * import { defineWorker } from "@yardmaster/yardmaster";
+ * import { z } from "zod";
+ *
+ * const greet = defineWorker({
+ *   name: "greet",
+ *   args: z.object({ name: z.string() }),
+ *   perform: ({ name }) => `Hello ${name}`,
+ * });
+ * ```
+ */
+export function defineWorker<
+  Input = JsonObject,
+  Parsed = Input,
+  Output = unknown,
+>(
+  definition: WorkerDefinition<Input, Parsed, Output>,
+): Worker<Input, Output> {
+  const { name, queue = "default", priority = 0 } = definition;
+  const { maxAttempts = JOB_BOUNDS.maxAttemptsDefault } = definition;
+  assert(isName(name), "a worker's name has 1 to 128 characters");
+  assert(isName(queue), `the queue of ${name} has 1 to 128 characters`);
+  assert(
+    isWhole(priority, { least: 0, most: JOB_BOUNDS.priorityMax }),
+    `the priority of ${name} is 0 to 9`,
+  );
+  assert(
+    isWhole(maxAttempts, { least: 1, most: JOB_BOUNDS.maxAttemptsMax }),
+    `maxAttempts of ${name} is 1 to 1000`,
+  );
+  for (const key of ["timeoutMs", "deadlineMs"] as const) {
+    const value = definition[key] ?? 1;
+    assert(
+      isWhole(value, { least: 1, most: JOB_BOUNDS.delayMsMax }),
+      `${key} of ${name} is whole milliseconds from 1`,
+    );
+  }
+  assert(
+    typeof definition.perform === "function",
+    `perform of ${name} is a function`,
+  );
+  return {
+    name,
+    queue,
+    priority,
+    maxAttempts,
+    args: definition.args as StandardSchema | undefined ?? null,
+    perform: definition.perform as AnyWorker["perform"],
+    tags: definition.tags ?? [],
+    backoff: definition.backoff,
+    timeoutMs: definition.timeoutMs ?? null,
+    deadlineMs: definition.deadlineMs ?? null,
+    recordOutput: definition.recordOutput ?? false,
+    unique: definition.unique,
+  };
+}
+
+/** Whether it can name a queue or a worker. */
+export function isName(value: unknown): value is string {
+  return typeof value === "string" && value.length >= 1 &&
+    [...value].length <= JOB_BOUNDS.nameLengthMax && !value.includes("\0");
+}
+
+/** Whether it is a whole number in these bounds. */
+export function isWhole(
+  value: unknown,
+  { least, most }: { readonly least: number; readonly most: number },
+): value is number {
+  return Number.isInteger(value) && Number(value) >= least &&
+    Number(value) <= most;
+}
