@@ -24,6 +24,8 @@ create table yardmaster.cron_entries (
   meta              jsonb not null,
   priority          smallint not null,
   max_attempts      smallint not null,
+  tags              text[] not null default '{}',
+  deadline_ms       float8,
   overlap           yardmaster.cron_overlap not null,
   catch_up          yardmaster.cron_catch_up not null,
   catch_up_max      integer not null,
@@ -38,6 +40,9 @@ create table yardmaster.cron_entries (
   inserted_at       timestamptz not null,
   -- When its definition last changed. A pause is no change of it.
   updated_at        timestamptz not null,
+  -- Since when its expression and its zone are what they are: which instants
+  -- were planned before is not known any more.
+  plan_since        timestamptz not null,
   -- When code no longer declares it. It fires no more; its history stays.
   retired_at        timestamptz,
 
@@ -48,6 +53,7 @@ create table yardmaster.cron_entries (
   constraint cron_entries_args_are_an_object check (
     jsonb_typeof(args) = 'object'
   ),
+  constraint cron_entries_deadlines_lie_ahead check (deadline_ms > 0),
   constraint cron_entries_catch_up_is_bounded check (
     catch_up_max between 0 and 1000
   ),
