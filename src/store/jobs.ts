@@ -1,7 +1,6 @@
 import type { Database } from "../db/database.ts";
 import { json, type Sql, sql } from "../db/sql.ts";
 import type { JobId, JobState } from "../domain/job.ts";
-import type { Replaceable } from "../domain/unique_key.ts";
 
 /** A job to insert. Waits are added to the database's clock. */
 export interface JobInsert {
@@ -225,91 +224,4 @@ function toAnswer(row: InsertRow): InsertAnswer {
   if (!row.inserted) return { status: "conflict", jobId: row.jobId };
   const state = row.runAt === null ? "available" : "scheduled";
   return { status: "inserted", jobId: row.jobId, state, runAt: row.runAt };
-}
-
-/** What a conflicting insert overwrites in the job that holds its key. */
-export interface JobReplacement {
-  readonly jobId: JobId;
-  readonly fields: readonly Replaceable[];
-  readonly insert: JobInsert;
-}
-
-/**
- * Overwrites fields of a job that still waits and still holds its key.
- *
- * @returns Whether it did: a job that has started, or ended, stays as it is.
- */
-export async function replaceJob(
-  db: Database,
-  { jobId, fields, insert }: JobReplacement,
-): Promise<boolean> {
-  const has = (field: Replaceable) => fields.includes(field);
-  const moves = has("runAt");
-  const rows = await db.query(sql`
-    with given as (
-      select
-        coalesce(
-          ${insert.runAt ?? null}::timestamptz,
-          ${db.now} + ${insert.delayMs ?? null}::float8 * interval '1 ms',
-          ${db.now}
-        ) as run_at
-    ),
-    -- Whoever takes the row out of its place decides: a claim that was faster
-    -- leaves nothing to take.
-    waited as (
-      delete from yardmaster.ready where job_id = ${jobId}::bigint
-      returning job_id, queue, worker, priority, attempt,
-        'scheduled'::yardmaster.waiting_state as state,
-        null::timestamptz as run_at
-    ),
-    planned as (
-      delete from yardmaster.scheduled where job_id = ${jobId}::bigint
-      returning job_id, queue, worker, priority, attempt, state, run_at
-    ),
-    moved as (
-      select
-        stood.job_id, stood.queue, stood.worker, stood.attempt, stood.state,
-        case when ${has("priority")}::boolean
-          then ${insert.priority}::smallint else stood.priority
-        end as priority,
-        case when ${moves}::boolean then given.run_at else stood.run_at
-        end as run_at
-      from (select * from waited union all select * from planned) as stood
-      cross join given
-    ),
-    due as (
-      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
-      select job_id, queue, worker, priority, attempt
-      from moved
-      where run_at is null or run_at <= ${db.now}
-    ),
-    later as (
-      insert into yardmaster.scheduled (
-        job_id, queue, worker, priority, state, run_at, attempt
-      )
-      select job_id, queue, worker, priority, state, run_at, attempt
-      from moved
-      where run_at > ${db.now}
-    ),
-    told as (
-      insert into yardmaster.attempt_events (job_id, attempt, kind, run_at, at)
-      select job_id, attempt, 'replaced', run_at, ${db.now}
-      from moved
-    )
-    update yardmaster.jobs
-    set
-      args = case when ${has("args")}::boolean
-        then ${json(insert.args)} else args end,
-      meta = case when ${has("meta")}::boolean
-        then ${json(insert.meta ?? {})} else meta end,
-      tags = case when ${has("tags")}::boolean
-        then ${[...insert.tags ?? []]}::text[] else tags end,
-      max_attempts = case when ${has("maxAttempts")}::boolean
-        then ${insert.maxAttempts}::smallint else max_attempts end,
-      priority = moved.priority
-    from moved
-    where jobs.id = moved.job_id
-    returning jobs.id
-  `);
-  return rows.length === 1;
 }

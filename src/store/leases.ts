@@ -1,0 +1,246 @@
+import type { Database } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+import type { JobId } from "../domain/job.ts";
+
+/** A lease's id. It never repeats: it is the fence of what its runs write. */
+export type LeaseId = `${bigint}`;
+
+/** What a runner asks for, one of each queue. */
+export interface QueueDemand {
+  readonly queue: string;
+  /** The limit that the runner's own code declares. */
+  readonly declaredLimit: number;
+  /** Jobs of the queue that the runner holds already. */
+  readonly held: number;
+  /** Jobs it may hold beyond the limit, so that it need not wait for the next. */
+  readonly prefetch: number;
+  /** At most so many now. */
+  readonly most: number;
+}
+
+/** Who claims what. */
+export interface ClaimDemand {
+  readonly executorId: number;
+  /** Jobs of other workers are left where they are. */
+  readonly workers: readonly string[];
+  readonly queues: readonly QueueDemand[];
+}
+
+/** A job that was claimed, with what a run needs of its definition. */
+export interface ClaimedJob {
+  readonly leaseId: LeaseId;
+  readonly jobId: JobId;
+  /** The attempt that begins, counted from 1. */
+  readonly attempt: number;
+  readonly queue: string;
+  readonly worker: string;
+  readonly args: { readonly [key: string]: unknown };
+  readonly meta: { readonly [key: string]: unknown };
+  readonly tags: readonly string[];
+  readonly priority: number;
+  readonly maxAttempts: number;
+  /** Until its deadline, at the claim; `null` without one. */
+  readonly deadlineInMs: number | null;
+}
+
+/** A lease holds no more; the table checks it. */
+export const LEASE_JOBS_MAX = 1_000;
+
+/**
+ * Claims due jobs for an executor, of all its queues at once, in the order of
+ * priority and then of age. They become one lease.
+ *
+ * Pauses and limits are decided here, so they hold from the moment they are
+ * written. An executor that was found missing claims nothing.
+ *
+ * The sum of `most` is at most {@linkcode LEASE_JOBS_MAX}.
+ */
+export async function claimJobs(
+  db: Database,
+  { executorId, workers, queues }: ClaimDemand,
+): Promise<ClaimedJob[]> {
+  return await db.query<ClaimedJob>(sql`
+    with wanted as (
+      select
+        demand.queue,
+        least(
+          coalesce(queues.chosen_limit, demand.declared_limit)
+            + demand.prefetch - demand.held,
+          demand.most
+        ) as jobs
+      from unnest(
+        ${queues.map((demand) => demand.queue)}::text[],
+        ${queues.map((demand) => demand.declaredLimit)}::integer[],
+        ${queues.map((demand) => demand.held)}::integer[],
+        ${queues.map((demand) => demand.prefetch)}::integer[],
+        ${queues.map((demand) => demand.most)}::integer[]
+      ) as demand (queue, declared_limit, held, prefetch, most)
+      left join yardmaster.queues on queues.name = demand.queue
+      where queues.paused_at is null
+        and exists (
+          select
+          from yardmaster.executors
+          where id = ${executorId}::integer and stopped_at is null
+        )
+    ),
+    -- Materialized, or the rows would be locked more than once and in another
+    -- order; skip locked, so that claims do not wait for each other.
+    picked as materialized (
+      select due.place
+      from wanted
+      cross join lateral (
+        select ready.ctid as place
+        from yardmaster.ready
+        where ready.queue = wanted.queue
+          and ready.worker = any (${[...workers]}::text[])
+        order by ready.priority, ready.job_id
+        limit greatest(wanted.jobs, 0)
+        for update skip locked
+      ) as due
+    ),
+    -- By place and not by id: whatever the plan is made for, it is a scan of
+    -- these places and not of the table.
+    taken as (
+      delete from yardmaster.ready
+      where ctid = any (array(select place from picked))
+      returning job_id, queue, worker, priority, (attempt + 1)::smallint as attempt
+    ),
+    lease as (
+      insert into yardmaster.leases (
+        executor_id, job_ids, attempts, claimed_at
+      )
+      select
+        ${executorId}::integer,
+        array_agg(job_id order by job_id),
+        array_agg(attempt order by job_id),
+        ${db.now}
+      from taken
+      having count(*) > 0
+      returning id
+    )
+    select
+      (select id::text from lease) as "leaseId",
+      taken.job_id::text as "jobId",
+      taken.attempt,
+      taken.queue,
+      taken.worker,
+      job.args,
+      job.meta,
+      job.tags,
+      taken.priority,
+      job.max_attempts as "maxAttempts",
+      (extract(epoch from job.deadline_at - ${db.now}) * 1000)::float8
+        as "deadlineInMs"
+    from taken
+    -- offset 0 keeps it a lookup for each job: a join might read the table.
+    cross join lateral (
+      select args, meta, tags, max_attempts, deadline_at
+      from yardmaster.jobs
+      where jobs.id = taken.job_id
+      offset 0
+    ) as job
+    order by taken.priority, taken.job_id
+  `);
+}
+
+/** The jobs that an executor holds now. */
+export async function listHeldJobs(
+  db: Database,
+  executorId: number,
+): Promise<{ readonly leaseId: LeaseId; readonly jobIds: readonly JobId[] }[]> {
+  return await db.query(sql`
+    select id::text as "leaseId", job_ids as "jobIds"
+    from yardmaster.leases
+    where executor_id = ${executorId}::integer
+  `);
+}
+
+/** What a pass of the rescue did. */
+export interface Rescue {
+  /** Jobs that are ready for another attempt. */
+  readonly rescued: number;
+  /** Jobs whose last attempt this was. */
+  readonly discarded: number;
+  /** Where the rescued ones wait. */
+  readonly queues: readonly string[];
+}
+
+/**
+ * Takes the jobs of executors that are gone out of their leases. The attempt
+ * counts as made: it may have done its work, all but telling. Any process may do
+ * it, also one that does not know the workers.
+ *
+ * @param limit Leases at a time.
+ */
+export async function rescueLeases(
+  db: Database,
+  { limit }: { readonly limit: number },
+): Promise<Rescue> {
+  const rows = await db.query<Rescue>(sql`
+    with lease as materialized (
+      select leases.id, leases.executor_id, leases.claimed_at, leases.job_ids,
+        leases.attempts
+      from yardmaster.leases
+      left join yardmaster.executors on executors.id = leases.executor_id
+      where executors.id is null or executors.stopped_at is not null
+      order by leases.id
+      limit ${limit}
+      for update of leases skip locked
+    ),
+    ended as (
+      delete from yardmaster.leases
+      where id = any (array(select id from lease))
+    ),
+    run as materialized (
+      select
+        lease.executor_id, lease.claimed_at, held.job_id, held.attempt,
+        job.queue, job.worker, job.priority,
+        held.attempt >= job.max_attempts as exhausted
+      from lease
+      cross join unnest(lease.job_ids, lease.attempts)
+        as held (job_id, attempt)
+      cross join lateral (
+        select queue, worker, priority, max_attempts
+        from yardmaster.jobs
+        where jobs.id = held.job_id
+        offset 0
+      ) as job
+    ),
+    back as (
+      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+      select job_id, queue, worker, priority, attempt
+      from run
+      where not exhausted
+    ),
+    outcome as (
+      insert into yardmaster.outcomes (
+        job_id, state, attempt, executor_id, took_ms, finished_at
+      )
+      select
+        job_id, 'discarded', attempt, executor_id,
+        least(
+          greatest(extract(epoch from ${db.now} - claimed_at) * 1000, 0),
+          2147483647
+        )::integer,
+        ${db.now}
+      from run
+      where exhausted
+    ),
+    told as (
+      insert into yardmaster.attempt_events (
+        job_id, attempt, kind, executor_id, at
+      )
+      select job_id, attempt, 'rescued', executor_id, ${db.now}
+      from run
+    )
+    select
+      count(*) filter (where not exhausted)::integer as "rescued",
+      count(*) filter (where exhausted)::integer as "discarded",
+      coalesce(
+        array_agg(distinct queue) filter (where not exhausted),
+        '{}'
+      ) as "queues"
+    from run
+  `);
+  return rows[0] ?? { rescued: 0, discarded: 0, queues: [] };
+}

@@ -1,0 +1,265 @@
+import type { Database } from "../db/database.ts";
+import { json, type Sql, sql } from "../db/sql.ts";
+import type { JobId } from "../domain/job.ts";
+import type { LeaseId } from "./leases.ts";
+
+/** What became of a run. Each names its lease; without it, it writes nothing. */
+export interface RunResult {
+  readonly leaseId: LeaseId;
+  readonly jobId: JobId;
+  readonly attempt: number;
+  /** Where the job goes: an end, back to wait, or back as if it had not run. */
+  readonly to:
+    | "completed"
+    | "cancelled"
+    | "discarded"
+    | "retryable"
+    | "scheduled"
+    | "available";
+  /** How long it ran, on this process' own clock. */
+  readonly tookMs: number;
+  /** For `retryable` and `scheduled`. */
+  readonly delayMs?: number;
+  /** Of a run that did not simply complete. */
+  readonly event?: RunEvent;
+  /** What to keep of a completed run. */
+  readonly output?: { readonly value: unknown };
+}
+
+/** What is told about a run beside where its job goes. */
+export interface RunEvent {
+  readonly kind:
+    | "failed"
+    | "timed_out"
+    | "snoozed"
+    | "given_back"
+    | "cancelled"
+    | "discarded"
+    | "expired";
+  readonly fingerprint?: string;
+  readonly template?: string;
+  readonly topFrame?: string | null;
+  readonly message?: string;
+  readonly stack?: string | null;
+}
+
+/** `lost`: the lease no longer held the job, and nothing was written. */
+export type Acknowledgement = "applied" | "lost";
+
+const TOOK_MS_MAX = 2_147_483_647;
+
+/**
+ * Writes what became of runs, of many leases at once, and takes their jobs out
+ * of the leases. A lease ends when all its jobs are done.
+ *
+ * @returns One answer for each result, in that order. What was lost is recorded
+ * as an event of its job.
+ */
+export async function acknowledge(
+  db: Database,
+  executorId: number,
+  results: readonly RunResult[],
+): Promise<Acknowledgement[]> {
+  if (results.length === 0) return [];
+  // The happy path pays neither for planning nor for running the rest.
+  const unhappy = results.filter(({ to, event }) =>
+    to !== "completed" || event
+  );
+  const outputs = results.filter(({ output }) => output !== undefined);
+  const lost = await db.query<{ jobId: JobId; leaseId: LeaseId }>(sql`
+    with result as materialized (
+      select lease_id, job_id, attempt, state, took_ms
+      from unnest(
+        ${results.map((result) => result.leaseId)}::bigint[],
+        ${results.map((result) => result.jobId)}::bigint[],
+        ${results.map((result) => result.attempt)}::smallint[],
+        ${results.map((result) => result.to)}::text[],
+        ${results.map((result) => wholeMs(result.tookMs))}::integer[]
+      ) as result (lease_id, job_id, attempt, state, took_ms)
+    ),
+    -- Lock first, unnest after. In one select, Postgres would lock the new
+    -- version of the row and still unnest the old one, with the jobs which a
+    -- concurrent rescue has just taken out.
+    lease as materialized (
+      select id, executor_id, job_ids, attempts
+      from yardmaster.leases
+      where id = any (
+        ${[...new Set(results.map((result) => result.leaseId))]}::bigint[]
+      )
+      order by id
+      for update
+    ),
+    held as materialized (
+      select
+        lease.id as lease_id, lease.executor_id, run.job_id, run.attempt,
+        result.state, result.took_ms
+      from lease
+      cross join unnest(lease.job_ids, lease.attempts) as run (job_id, attempt)
+      left join result
+        on result.job_id = run.job_id and result.lease_id = lease.id
+    ),
+    kept as (
+      select
+        lease_id,
+        array_agg(job_id order by job_id) filter (where state is null)
+          as job_ids,
+        array_agg(attempt order by job_id) filter (where state is null)
+          as attempts
+      from held
+      group by lease_id
+      having count(state) > 0
+    ),
+    emptied as (
+      delete from yardmaster.leases
+      where id = any (array(select lease_id from kept where job_ids is null))
+    ),
+    trimmed as (
+      update yardmaster.leases
+      set job_ids = kept.job_ids, attempts = kept.attempts
+      from kept
+      where leases.id = kept.lease_id and kept.job_ids is not null
+    ),
+    ended as (
+      insert into yardmaster.outcomes (
+        job_id, state, attempt, executor_id, took_ms, finished_at
+      )
+      select
+        job_id, state::yardmaster.outcome_state, attempt, executor_id, took_ms,
+        ${db.now}
+      from held
+      where state in ('completed', 'cancelled', 'discarded')
+    ),
+    ${unhappy.length > 0 ? unhappyEnds(db, unhappy) : sql``}
+    ${outputs.length > 0 ? keptOutputs(db, outputs) : sql``}
+    missed as (
+      select result.job_id, result.lease_id, result.attempt
+      from result
+      left join held using (lease_id, job_id)
+      where held.job_id is null
+    ),
+    told_of_missed as (
+      insert into yardmaster.attempt_events (
+        job_id, attempt, kind, executor_id, at
+      )
+      select job_id, attempt, 'lost', ${executorId}::integer, ${db.now}
+      from missed
+    )
+    select job_id::text as "jobId", lease_id::text as "leaseId" from missed
+  `);
+  if (lost.length === 0) return results.map(() => "applied");
+  const keys = new Set(lost.map(({ leaseId, jobId }) => `${leaseId} ${jobId}`));
+  return results.map(({ leaseId, jobId }) =>
+    keys.has(`${leaseId} ${jobId}`) ? "lost" : "applied"
+  );
+}
+
+/** Jobs that wait again, and what is told about the runs. */
+function unhappyEnds(db: Database, results: readonly RunResult[]): Sql {
+  return sql`
+    unhappy as materialized (
+      select held.*, ended.delay_ms, ended.kind, ended.fingerprint,
+        ended.template, ended.top_frame, ended.message, ended.stack
+      from jsonb_to_recordset(${json(results.map(toUnhappy))}) as ended (
+        lease_id bigint, job_id bigint, delay_ms float8,
+        kind yardmaster.attempt_event_kind, fingerprint text, template text,
+        top_frame text, message text, stack text
+      )
+      join held using (lease_id, job_id)
+    ),
+    waiting as (
+      insert into yardmaster.scheduled (
+        job_id, queue, worker, priority, state, run_at, attempt
+      )
+      select
+        job.id, job.queue, job.worker, job.priority,
+        unhappy.state::yardmaster.waiting_state,
+        ${db.now} + coalesce(unhappy.delay_ms, 0) * interval '1 ms',
+        -- A snooze burns no attempt.
+        case unhappy.state
+          when 'scheduled' then unhappy.attempt - 1 else unhappy.attempt
+        end
+      from unhappy
+      cross join lateral (
+        select id, queue, worker, priority
+        from yardmaster.jobs
+        where jobs.id = unhappy.job_id
+        offset 0
+      ) as job
+      where unhappy.state in ('retryable', 'scheduled')
+    ),
+    given_back as (
+      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+      select job.id, job.queue, job.worker, job.priority, unhappy.attempt - 1
+      from unhappy
+      cross join lateral (
+        select id, queue, worker, priority
+        from yardmaster.jobs
+        where jobs.id = unhappy.job_id
+        offset 0
+      ) as job
+      where unhappy.state = 'available'
+    ),
+    told as (
+      insert into yardmaster.attempt_events (
+        job_id, attempt, kind, executor_id, fingerprint, template, top_frame,
+        message, stack, run_at, at
+      )
+      select
+        job_id, attempt, kind, executor_id, fingerprint, template, top_frame,
+        message, stack,
+        case when state in ('retryable', 'scheduled')
+          then ${db.now} + coalesce(delay_ms, 0) * interval '1 ms'
+        end,
+        ${db.now}
+      from unhappy
+      where kind is not null
+    ),
+  `;
+}
+
+function keptOutputs(db: Database, results: readonly RunResult[]): Sql {
+  const rows = results.map(({ leaseId, jobId, output }) => ({
+    lease_id: leaseId,
+    job_id: jobId,
+    output: output?.value ?? null,
+  }));
+  return sql`
+    recorded as (
+      insert into yardmaster.outputs (job_id, attempt, output, recorded_at)
+      select
+        held.job_id, held.attempt, coalesce(kept.output, 'null'), ${db.now}
+      from jsonb_to_recordset(${json(rows)}) as kept (
+        lease_id bigint, job_id bigint, output jsonb
+      )
+      join held using (lease_id, job_id)
+      where held.state = 'completed'
+      -- Of an attempt before an operator's retry.
+      on conflict (job_id) do update
+      set
+        attempt = excluded.attempt,
+        output = excluded.output,
+        recorded_at = excluded.recorded_at
+    ),
+  `;
+}
+
+function toUnhappy(result: RunResult): Record<string, unknown> {
+  const { event } = result;
+  return {
+    lease_id: result.leaseId,
+    job_id: result.jobId,
+    delay_ms: result.delayMs ?? 0,
+    kind: event?.kind,
+    fingerprint: event?.fingerprint,
+    template: event?.template,
+    top_frame: event?.topFrame,
+    message: event?.message,
+    stack: event?.stack,
+  };
+}
+
+/** Whatever a clock does, the column takes it. */
+function wholeMs(ms: number): number {
+  if (!(ms > 0)) return 0;
+  return Math.min(Math.round(ms), TOOK_MS_MAX);
+}
