@@ -1,9 +1,5 @@
 import type { Database } from "../db/database.ts";
-import {
-  type AttemptState,
-  type PreviewId,
-  type Snapshot,
-} from "../domain/preview.ts";
+import type { AttemptState, PreviewId, Snapshot } from "../domain/preview.ts";
 import {
   type AuditEvent,
   type AuditHead,

@@ -7,12 +7,9 @@ import type {
   Principal,
   ResourceRef,
 } from "../seams.ts";
+import { type Notice, sendNotice } from "../store/notices.ts";
 
-/** Something that executors want to hear at once. Only ever a hint. */
-export type Notice =
-  | { readonly t: "ready"; readonly q: readonly string[] }
-  | { readonly t: "queues" }
-  | { readonly t: "cancelled"; readonly ids: readonly string[] };
+export type { Notice } from "../store/notices.ts";
 
 /** Where a command came from, for the audit. */
 export type Via = "page" | "api" | "cli";
@@ -21,7 +18,7 @@ export type Via = "page" | "api" | "cli";
 export interface Control {
   readonly db: Database;
   readonly auth: Pick<Auth, "authorize" | "auditPrincipal">;
-  /** Sends a hint after the commit. What it throws is ignored. */
+  /** Sends a hint after the commit: by NOTIFY, unless the host has another way. */
   readonly notify?: (notice: Notice) => void | Promise<void>;
   /** Hears of a seam that threw or answered nonsense; the answer was then no. */
   readonly onSeamFailure?: (failure: SeamFailure) => void;
@@ -115,7 +112,8 @@ export function isName(value: unknown, max: number): value is string {
 /** Sends a hint. The change is committed: nothing may fail any more. */
 export async function notify(control: Control, notice: Notice): Promise<void> {
   try {
-    await control.notify?.(notice);
+    if (control.notify === undefined) await sendNotice(control.db, notice);
+    else await control.notify(notice);
   } catch {
     // Executors look by themselves within a second.
   }

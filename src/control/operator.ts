@@ -1,0 +1,137 @@
+import type { Action } from "../domain/action.ts";
+import type { Actor } from "../seams.ts";
+import { closePreview } from "../store/previews.ts";
+import type { Control, Via } from "./control.ts";
+import {
+  type Executed,
+  type ExecutePreview,
+  executePreview,
+} from "./execution.ts";
+import type { PreviewRef } from "./own_preview.ts";
+import {
+  type CreatedPreview,
+  type CreatePreview,
+  createPreview,
+  findPreview,
+  type FoundPreview,
+  withdrawPreview,
+} from "./preview.ts";
+import type { Refused } from "./refusal.ts";
+
+/** An action in one call: what a preview asks for, and the reason. */
+export interface DoAction {
+  readonly actor: Actor;
+  readonly action: Action;
+  readonly targetId: string;
+  /** For `scale_queue`: `{ limit: 1 … 10000 | null }`. */
+  readonly params?: unknown;
+  /** Jobs need one of at least 8 characters. */
+  readonly reason?: string | null;
+}
+
+/** What can be done to a cron entry, by the host's own code. */
+export interface CronEntryCall {
+  readonly actor: Actor;
+  readonly name: string;
+  readonly reason?: string | null;
+}
+
+/** What can be done to a queue, by the host's own code. */
+export interface QueueCall {
+  readonly actor: Actor;
+  readonly name: string;
+  readonly reason?: string | null;
+}
+
+/** What can be done to a job, by the host's own code. */
+export interface JobCall {
+  readonly actor: Actor;
+  readonly jobId: string;
+  /** At least 8 characters. */
+  readonly reason: string;
+}
+
+/**
+ * Does from code what the pages do, with the same permission, previews, reasons
+ * and audit events.
+ *
+ * Nothing here throws for what is refused: look at `ok`.
+ */
+export interface OperatorApi {
+  /** Shows what would happen and returns the token to execute it with. */
+  preview(asked: Omit<CreatePreview, "via">): Promise<CreatedPreview | Refused>;
+  find(ref: Omit<PreviewRef, "via">): Promise<FoundPreview | Refused>;
+  execute(asked: Omit<ExecutePreview, "via">): Promise<Executed | Refused>;
+  withdraw(
+    ref: Omit<PreviewRef, "via">,
+  ): Promise<{ readonly ok: true } | Refused>;
+
+  /** Preview and execution in one call; nothing is left open if it is refused. */
+  do(asked: DoAction): Promise<Executed | Refused>;
+
+  pauseCronEntry(call: CronEntryCall): Promise<Executed | Refused>;
+  resumeCronEntry(call: CronEntryCall): Promise<Executed | Refused>;
+  /** `result` has the decision and the id of the job, if there is one. */
+  runCronEntry(call: CronEntryCall): Promise<Executed | Refused>;
+  pauseQueue(call: QueueCall): Promise<Executed | Refused>;
+  resumeQueue(call: QueueCall): Promise<Executed | Refused>;
+  /** `null` takes the choice back: the limit that code declares holds again. */
+  scaleQueue(
+    call: QueueCall & { readonly limit: number | null },
+  ): Promise<Executed | Refused>;
+  retryJob(call: JobCall): Promise<Executed | Refused>;
+  cancelJob(call: JobCall): Promise<Executed | Refused>;
+  discardJob(call: JobCall): Promise<Executed | Refused>;
+}
+
+/**
+ * The operator's commands over a control plane.
+ *
+ * @param via Where the audit says they came from; `api` if left out.
+ */
+export function operatorApi(control: Control, via: Via = "api"): OperatorApi {
+  const act = (asked: DoAction) => doAction(control, { ...asked, via });
+  return {
+    preview: (asked) => createPreview(control, { ...asked, via }),
+    find: (ref) => findPreview(control, ref),
+    execute: (asked) => executePreview(control, { ...asked, via }),
+    withdraw: (ref) => withdrawPreview(control, { ...ref, via }),
+    do: act,
+    pauseCronEntry: (call) => act(onName("pause_cron_entry", call)),
+    resumeCronEntry: (call) => act(onName("resume_cron_entry", call)),
+    runCronEntry: (call) => act(onName("run_cron_entry", call)),
+    pauseQueue: (call) => act(onName("pause_queue", call)),
+    resumeQueue: (call) => act(onName("resume_queue", call)),
+    scaleQueue: ({ limit, ...call }) =>
+      act({ ...onName("scale_queue", call), params: { limit } }),
+    retryJob: (call) => act(onJob("retry_job", call)),
+    cancelJob: (call) => act(onJob("cancel_job", call)),
+    discardJob: (call) => act(onJob("discard_job", call)),
+  };
+}
+
+async function doAction(
+  control: Control,
+  { reason = null, ...asked }: DoAction & { readonly via: Via },
+): Promise<Executed | Refused> {
+  const created = await createPreview(control, asked);
+  if (!created.ok) return created;
+  const ref = { actor: asked.actor, token: created.token, via: asked.via };
+  const executed = await executePreview(control, { ...ref, reason });
+  if (!executed.ok) {
+    // Nobody else has the token: one that is still ready is of no use.
+    const { id } = created.preview;
+    await closePreview(control.db, { id, status: "withdrawn" });
+  }
+  return executed;
+}
+
+function onName(action: Action, call: CronEntryCall): DoAction {
+  const { actor, name, reason = null } = call;
+  return { actor, action, targetId: name, reason };
+}
+
+function onJob(action: Action, call: JobCall): DoAction {
+  const { actor, jobId, reason } = call;
+  return { actor, action, targetId: jobId, reason };
+}
