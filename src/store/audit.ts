@@ -110,6 +110,10 @@ export interface AuditFilters {
   readonly action?: string;
   readonly actorId?: string;
   readonly result?: AuditResult;
+  /** Not before this instant. */
+  readonly from?: Date;
+  /** Before this instant. */
+  readonly until?: Date;
 }
 
 /** Most events of one page. */
@@ -118,32 +122,41 @@ export const AUDIT_PAGE_MAX = 1_000;
 /**
  * Lists events, newest first.
  *
- * @param page `before` is the id of the last event of the page before; `limit`
- * is cut to {@linkcode AUDIT_PAGE_MAX}.
+ * No index knows their instants: a span of time that lies far back is looked for
+ * from the newest id on. People write these events, so there are not many.
+ *
+ * @param page `before` is the id of the last event of the page before, `after`
+ * that of the first event of the page after; `limit` is cut to
+ * {@linkcode AUDIT_PAGE_MAX}.
  */
 export async function listAuditEvents(
   db: Database,
   page: {
     readonly filters?: AuditFilters;
     readonly before?: AuditEventId | null;
+    readonly after?: AuditEventId | null;
     readonly limit: number;
   },
 ): Promise<AuditEvent[]> {
-  const { filters = {}, before = null } = page;
+  const { filters = {}, before = null, after = null } = page;
   const limit = Math.min(Math.max(Math.trunc(page.limit), 1), AUDIT_PAGE_MAX);
-  return await db.query<AuditEvent>(sql`
+  const events = await db.query<AuditEvent>(sql`
     select ${COLUMNS}
     from yardmaster.audit_events
     where ${before === null ? sql`true` : sql`id < ${before}::bigint`}
+      ${after === null ? sql`` : sql`and id > ${after}::bigint`}
       ${andEquals(sql`resource_type`, filters.resourceType)}
       ${andEquals(sql`resource_id`, filters.resourceId)}
       ${andEquals(sql`event_type`, filters.eventType)}
       ${andEquals(sql`action`, filters.action)}
       ${andEquals(sql`actor_id`, filters.actorId)}
       ${andEquals(sql`result::text`, filters.result)}
-    order by id desc
+      ${filters.from === undefined ? sql`` : sql`and at >= ${filters.from}`}
+      ${filters.until === undefined ? sql`` : sql`and at < ${filters.until}`}
+    order by id ${after === null ? sql`desc` : sql`asc`}
     limit ${limit}
   `);
+  return after === null ? events : events.reverse();
 }
 
 /** One event, or null. */
