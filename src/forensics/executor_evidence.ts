@@ -37,7 +37,7 @@ export function executorEvidence(
   }));
   return rest === 0 ? related : [...related, {
     title: sentence`More executors`,
-    summary: sentence`${rest} more serve the queue.`,
+    summary: sentence`${rest} more, not shown here.`,
     provenance: "supporting",
   }];
 }

@@ -112,7 +112,7 @@ function relatedOf(
   const related: RelatedEvidence[] = [{
     title: sentence`Where it stands`,
     summary:
-      sentence`State ${job.state}, ${job.attempt} of ${job.maxAttempts} attempts, priority ${job.priority}.`,
+      sentence`State ${job.state}, attempt ${job.attempt} of ${job.maxAttempts}, priority ${job.priority}.`,
     provenance: "durable",
   }, {
     title: sentence`Queue ${name}`,

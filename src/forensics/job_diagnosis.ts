@@ -65,7 +65,7 @@ function diagnoseScheduled(
     ? is(code, sentence`It is due ${runAt}.`)
     : is(
       code,
-      sentence`${attempt} of ${maxAttempts} attempts were made; the next is due ${runAt}.`,
+      sentence`Attempts made: ${attempt} of ${maxAttempts}. The next is due ${runAt}.`,
     );
 }
 
@@ -89,7 +89,7 @@ function diagnoseReady({ job, queue, serving }: JobFacts): Diagnosis {
     const worker = { kind: "name", value: job.worker } as const;
     return is(
       "job_worker_unknown",
-      sentence`${alive.length} live executors serve the queue, none with ${worker}.`,
+      sentence`Live executors of the queue: ${alive.length}, none of them with ${worker}.`,
       "supporting",
     );
   }
@@ -97,13 +97,13 @@ function diagnoseReady({ job, queue, serving }: JobFacts): Diagnosis {
   if (places !== null && queue.running >= places) {
     return is(
       "job_queue_full",
-      sentence`${queue.running} of ${places} places are taken, and ${queue.ready} jobs wait.`,
+      sentence`Places taken: ${queue.running} of ${places}. Jobs ready: ${queue.ready}.`,
       "supporting",
     );
   }
   return is(
     "job_ready",
-    sentence`${queue.ready} jobs are ready in the queue, and ${alive.length} live executors serve it.`,
+    sentence`Jobs ready in the queue: ${queue.ready}. Live executors: ${alive.length}.`,
     "supporting",
   );
 }

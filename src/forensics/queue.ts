@@ -90,12 +90,12 @@ export function diagnoseQueue(
     ? "queue_working"
     : "queue_idle";
   const unwellOf =
-    sentence`${unwell.length} of ${serving.length} executors have a heartbeat that is overdue.`;
+    sentence`Executors with an overdue heartbeat: ${unwell.length} of ${serving.length}.`;
   return {
     code,
     detail: code === "queue_at_risk"
       ? sentence`${unwellOf} ${readyOf(queue)}`
-      : sentence`${alive.length} live executors serve it. ${readyOf(queue)}`,
+      : sentence`Live executors: ${alive.length}. ${readyOf(queue)}`,
     provenance: "supporting",
   };
 }
@@ -103,8 +103,8 @@ export function diagnoseQueue(
 function readyOf({ ready, running, oldestReadyAt }: QueueEvidence): Sentence {
   const more = ready >= COUNT_MAX ? sentence` or more` : sentence``;
   return oldestReadyAt === null
-    ? sentence`No job is ready, ${running} run.`
-    : sentence`${ready}${more} jobs are ready, ${running} run; the oldest ready one was inserted ${oldestReadyAt}.`;
+    ? sentence`No job is ready, ${running} running.`
+    : sentence`${ready}${more} ready, ${running} running; the oldest ready job was inserted ${oldestReadyAt}.`;
 }
 
 /** The beginnings that rows still tell of; pauses are told by the audit. */
@@ -156,7 +156,7 @@ function relatedOf(
       title: sentence`Scheduled`,
       summary: queue.nextRunAt === null
         ? sentence`None of the next ${COUNT_MAX} scheduled jobs is for it.`
-        : sentence`${queue.scheduled} of the next ${COUNT_MAX} scheduled jobs are for it; the first is due ${queue.nextRunAt}.`,
+        : sentence`${queue.scheduled} of the next ${COUNT_MAX} scheduled jobs; the first is due ${queue.nextRunAt}.`,
       provenance: "supporting",
     },
     ...executorEvidence(serving, null),
