@@ -270,7 +270,7 @@ create view yardmaster.job_states as
   {
     version: 2,
     name: "cron",
-    checksum: "1cdb23838668f9aca54ac4e71ed6edb03150f2c43965d0822d630aded5c8bdf0",
+    checksum: "e8b30fd7297aa607ee1acf56d466dac1db79eaa16421d75a33c494c3119dad08",
     compatibleFrom: 1,
     sql: `-- Cron: the plan, the planned instants that were dealt with, and what the
 -- scheduler looked at, so that a missed fire, a late claim and "nobody was
@@ -298,6 +298,8 @@ create table yardmaster.cron_entries (
   meta              jsonb not null,
   priority          smallint not null,
   max_attempts      smallint not null,
+  tags              text[] not null default '{}',
+  deadline_ms       float8,
   overlap           yardmaster.cron_overlap not null,
   catch_up          yardmaster.cron_catch_up not null,
   catch_up_max      integer not null,
@@ -312,6 +314,9 @@ create table yardmaster.cron_entries (
   inserted_at       timestamptz not null,
   -- When its definition last changed. A pause is no change of it.
   updated_at        timestamptz not null,
+  -- Since when its expression and its zone are what they are: which instants
+  -- were planned before is not known any more.
+  plan_since        timestamptz not null,
   -- When code no longer declares it. It fires no more; its history stays.
   retired_at        timestamptz,
 
@@ -322,6 +327,7 @@ create table yardmaster.cron_entries (
   constraint cron_entries_args_are_an_object check (
     jsonb_typeof(args) = 'object'
   ),
+  constraint cron_entries_deadlines_lie_ahead check (deadline_ms > 0),
   constraint cron_entries_catch_up_is_bounded check (
     catch_up_max between 0 and 1000
   ),

@@ -86,7 +86,9 @@ export async function createSigner(key: string): Promise<Signer> {
   return {
     async sign(text) {
       const data = new TextEncoder().encode(text);
-      return toHex(new Uint8Array(await crypto.subtle.sign("HMAC", hmac, data)));
+      return toHex(
+        new Uint8Array(await crypto.subtle.sign("HMAC", hmac, data)),
+      );
     },
     async verify(text, signature) {
       const given = fromHex(signature);

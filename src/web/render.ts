@@ -3,7 +3,12 @@
  * of a person becomes text that a page may print.
  */
 import { html as tag } from "hono/html";
-import type { Actor, DisplayKind, DisplayPolicy, ResourceRef } from "../seams.ts";
+import type {
+  Actor,
+  DisplayKind,
+  DisplayPolicy,
+  ResourceRef,
+} from "../seams.ts";
 import { defaultText, structureOf } from "./structure.ts";
 
 declare const markup: unique symbol;
@@ -22,12 +27,16 @@ declare const plain: unique symbol;
 /** Text of our own that was put together from literals, numbers and instants. */
 export type Plain = string & { readonly [plain]: true };
 
+/** A literal type; a `string` and a pattern have endless values and are `never`. */
+type Literal<Value extends string> = Record<never, never> extends
+  Record<Value, 1> ? never : Value;
+
 /**
  * A plain `string` may be user data and is `never`, and so is a pattern such as
  * `${string}!`; a literal type is ours, and so are the ids that are numbers.
  */
 type Printable<Value> = Value extends Shown | Href | Plain | `${bigint}` ? Value
-  : Value extends string ? ({} extends Record<Value, 1> ? never : Value)
+  : Value extends string ? Literal<Value>
   : Value extends number | null | Markup | readonly (Markup | null)[] ? Value
   : never;
 
@@ -42,7 +51,7 @@ export function html<const Values extends readonly unknown[]>(
 /** Text as it may be interpolated without a check: ours, or already shown. */
 type Text = Shown | Plain | `${bigint}` | number;
 type PlainPart<Value> = Value extends Text ? Value
-  : Value extends string ? ({} extends Record<Value, 1> ? never : Value)
+  : Value extends string ? Literal<Value>
   : never;
 
 /** Tags a sentence of ours. The same types as {@linkcode html}, no markup. */
@@ -63,7 +72,9 @@ export function iso(at: Date): Plain {
  * type. Anything else is printed as `unknown`.
  */
 export function code(value: string): Plain {
-  return (/^[a-z][a-z0-9_.:-]{0,99}$/i.test(value) ? value : "unknown") as Plain;
+  return (/^[a-z][a-z0-9_.:-]{0,99}$/i.test(value)
+    ? value
+    : "unknown") as Plain;
 }
 
 /** Marks a link as checked. For `paths.ts` only. */

@@ -4,8 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, extname, join } from "node:path";
+import { join } from "node:path";
 import type { Migration } from "../../src/db/schema_version.ts";
+import { assetsModule } from "./build_assets.ts";
 
 const ROOT = join(import.meta.dirname ?? ".", "../..");
 
@@ -13,7 +14,7 @@ const ROOT = join(import.meta.dirname ?? ".", "../..");
 export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ["src/db/migrations.gen.ts", migrations()],
-    ["src/web/assets.gen.ts", assets()],
+    ["src/web/assets.gen.ts", assetsModule()],
   ]);
 }
 
@@ -60,56 +61,6 @@ ${entries.join("\n")}
 ];
 `;
 }
-
-/** Files that browsers get: ours, and htmx as its makers minified it. */
-function assets(): string {
-  const folder = join(ROOT, "src/web/assets");
-  const ours = readdirSync(folder).filter((file) => extname(file) in TYPES)
-    .map((name) => ({ name, path: join(folder, name) }));
-  const htmx = join(ROOT, "node_modules/htmx.org/dist/htmx.min.js");
-  const entries = [...ours, { name: "htmx.js", path: htmx }]
-    .sort((a, b) => a.name < b.name ? -1 : 1)
-    .map(({ name, path }) => {
-      // A map that is not served would be asked for in vain.
-      const text = readFileSync(path, "utf8")
-        .replace(/\n\/\/# sourceMappingURL=\S+\s*$/, "\n");
-      const hash = createHash("sha256").update(text).digest("hex").slice(0, 8);
-      const extension = extname(name);
-      return {
-        name,
-        file: `${basename(name, extension)}.${hash}${extension}`,
-        type: String(TYPES[extension]),
-        text,
-      };
-    });
-  return `// Written by "deno task build" from src/web/assets. Do not edit.
-
-/** All files that are served, by name. */
-export const ASSETS: readonly {
-  readonly name: ${entries.map(({ name }) => JSON.stringify(name)).join(" | ")};
-  readonly file: string;
-  readonly type: string;
-  readonly text: string;
-}[] = [
-${
-    entries.map(({ name, file, type, text }) =>
-      `  {
-    name: ${JSON.stringify(name)},
-    file: ${JSON.stringify(file)},
-    type: ${JSON.stringify(type)},
-    text: ${literal(text)},
-  },`
-    ).join("\n")
-  }
-];
-`;
-}
-
-const TYPES: Readonly<Record<string, string>> = {
-  ".css": "text/css; charset=utf-8",
-  ".js": "text/javascript; charset=utf-8",
-  ".svg": "image/svg+xml",
-};
 
 function literal(text: string): string {
   return "`" + text.replaceAll(/[\\`]|\$\{/g, "\\$&") + "`";

@@ -1,0 +1,88 @@
+import { Hono } from "hono";
+import type { Env, PageContext } from "./env.ts";
+import { faultPage, notFoundPage, wrongMethodPage } from "./errors.ts";
+import { securityHeaders } from "./headers.ts";
+import {
+  checkFormToken,
+  checkMount,
+  checkProvenance,
+  failClosed,
+  identify,
+  parseForm,
+} from "./middleware.ts";
+import type { WebOptions } from "./options.ts";
+import { createPaths, parseBasePath, type Paths } from "./paths.ts";
+import { assetRoutes } from "./routes/assets.ts";
+import { overviewRoutes } from "./routes/overview.ts";
+import { themeRoutes } from "./routes/theme.ts";
+
+export type { WebOptions } from "./options.ts";
+
+/**
+ * The pages, to be mounted by the host at `basePath`:
+ * `host.route(basePath, createWeb(options))`.
+ *
+ * The order is the security: nothing is read before it is known where the
+ * request comes from, no route is reached before it is known who asks, and what
+ * a route answers leaves only if it asked for a permission.
+ */
+export function createWeb(options: WebOptions): Hono<Env> {
+  const paths = createPaths(parseBasePath(options.basePath));
+  const web = new Hono<Env>();
+  web.onError((error, c) => fault(c, { error, options }));
+
+  web.use("*", securityHeaders());
+  web.use("*", prepare(paths, options));
+  web.use("*", checkMount(paths));
+  web.route("/", assetRoutes());
+  web.use("*", checkProvenance(options.allowedOrigins ?? []));
+  web.use("*", parseForm());
+  web.use("*", identify(options, paths));
+  web.use("*", checkFormToken());
+  web.use("*", failClosed());
+  mountPages(web);
+  return web;
+}
+
+function mountPages(web: Hono<Env>): void {
+  const before = web.routes.length;
+  web.route("/", overviewRoutes());
+  web.route("/", themeRoutes());
+  refuseOtherMethods(web, before);
+  web.all("*", (c) => notFoundPage(c));
+}
+
+/** A page that is asked with another verb says which ones it takes. */
+function refuseOtherMethods(web: Hono<Env>, from: number): void {
+  const verbs = new Map<string, Set<string>>();
+  for (const { method, path } of web.routes.slice(from)) {
+    if (method === "ALL") continue;
+    const known = verbs.get(path) ?? new Set();
+    known.add(method);
+    if (method === "GET") known.add("HEAD");
+    verbs.set(path, known);
+  }
+  for (const [path, known] of verbs) {
+    const allow = [...known].join(", ");
+    web.all(path, (c: PageContext) => wrongMethodPage(c, allow));
+  }
+}
+
+/** What even a message needs, before anything can fail. */
+function prepare(paths: Paths, options: WebOptions) {
+  return async (c: PageContext, next: () => Promise<void>) => {
+    c.set("paths", paths);
+    c.set("layout", options.layout ?? {});
+    await next();
+  };
+}
+
+async function fault(
+  c: PageContext,
+  { error, options }: { readonly error: unknown; readonly options: WebOptions },
+): Promise<Response> {
+  const reference = crypto.randomUUID().slice(0, 8);
+  if (options.onError) options.onError(error, reference);
+  else console.error(`Yardmaster fault ${reference}:`, error);
+  return await faultPage(c, { error, reference });
+}

@@ -1,0 +1,80 @@
+// Pages work without this file. It opens dialogs, keeps refreshes from getting
+// in the way, and closes every road from markup to code.
+(() => {
+  "use strict";
+  const refuse = () => {
+    throw new Error("Yardmaster runs no code from attributes");
+  };
+  const html = (text) => text;
+  const policy = globalThis.trustedTypes?.createPolicy("htmx", {
+    createHTML: html,
+    // A script inside of a fragment becomes an empty one.
+    createScript: () => "",
+  });
+  const config = globalThis.htmx?.config;
+  if (config) {
+    config.includeIndicatorCSS = false;
+    config.defaultTimeout = 15000;
+    config.morphIgnore = ["data-htmx-powered", "open"];
+    config.history = false;
+    htmx.registerExtension("yardmaster", {
+      init: (api) => api.initSecurity(policy, refuse, refuse),
+      htmx_config_request: (_, detail) => !isInTheWay(detail.ctx),
+    });
+  }
+
+  const dialog = () => document.getElementById("dialog");
+
+  /** A refresh must not take away what somebody reads, types or has chosen. */
+  function isInTheWay(ctx) {
+    if (ctx?.sourceEvent?.type !== "every") return false;
+    const focused = document.activeElement;
+    return document.hidden || dialog()?.open ||
+      String(getSelection()).length > 0 ||
+      Boolean(focused?.matches("input, select, textarea")) ||
+      document.querySelector("main input:checked") !== null;
+  }
+
+  document.addEventListener("htmx:after:swap", () => {
+    const box = dialog();
+    if (box && box.childElementCount > 0 && !box.open) box.showModal();
+    refreshTimes();
+  });
+
+  // "close" does not bubble, so it is caught on its way down.
+  document.addEventListener("close", (event) => {
+    if (event.target === dialog()) event.target.replaceChildren();
+  }, true);
+
+  document.addEventListener("click", (event) => {
+    if (event.target === dialog()) event.target.close();
+    const button = event.target.closest?.("[data-copy]");
+    if (!button) return;
+    navigator.clipboard?.writeText(button.dataset.copy).then(() => {
+      const label = button.textContent;
+      button.textContent = "Copied";
+      setTimeout(() => button.textContent = label, 1500);
+    });
+  });
+
+  // The server's clock is the one that counts: the page says when it was made.
+  const made = Date.parse(document.documentElement.dataset.now ?? "");
+  const offset = Number.isNaN(made) ? 0 : made - Date.now();
+  const units = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
+
+  function refreshTimes() {
+    for (const time of document.querySelectorAll("time[data-relative]")) {
+      const ms = Date.now() + offset - Date.parse(time.dateTime);
+      const seconds = Math.floor(Math.abs(ms) / 1000);
+      const [size, unit] = units.find(([each]) => seconds >= each) ?? units[3];
+      const span = `${Math.floor(seconds / size)} ${unit}`;
+      const words = seconds < 1
+        ? "just now"
+        : ms > 0
+        ? `${span} ago`
+        : `in ${span}`;
+      if (time.textContent !== words) time.textContent = words;
+    }
+  }
+  setInterval(() => document.hidden || refreshTimes(), 10000);
+})();

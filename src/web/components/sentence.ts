@@ -1,0 +1,48 @@
+import type { ResourceRef } from "../../seams.ts";
+import { type Fact, isSentence, type Sentence } from "../../domain/sentence.ts";
+import { html, iso, type Markup, type Plain, type Show, type Shown } from "../render.ts";
+import { timeAgo } from "./time.ts";
+
+/** What printing a sentence depends on. */
+export interface SentenceContext {
+  readonly show: Show;
+  /** What the sentence is about, for the display policy. */
+  readonly resource: ResourceRef;
+  readonly now: Date;
+}
+
+/** A sentence as a page prints it: every value through the display policy. */
+export function sentenceMarkup(
+  { pieces, facts }: Sentence,
+  context: SentenceContext,
+): Markup {
+  return html(pieces, ...facts.map((fact) => factMarkup(fact, context)));
+}
+
+function factMarkup(fact: Fact, context: SentenceContext): Markup {
+  if (typeof fact === "number") return html`${fact}`;
+  if (typeof fact === "string") return html`${fact}`;
+  if (fact instanceof Date) return timeAgo(fact, context.now);
+  if (isSentence(fact)) return sentenceMarkup(fact, context);
+  const shown = context.show(fact.kind, fact.value, fact.of ?? context.resource);
+  return html`<span class="value">${shown}</span>`;
+}
+
+/** The same words for an export: instants are exact, nothing is markup. */
+export function sentenceText(
+  { pieces, facts }: Sentence,
+  context: Omit<SentenceContext, "now">,
+): Plain {
+  const texts = facts.map((fact) => factText(fact, context));
+  return String.raw({ raw: pieces }, ...texts) as Plain;
+}
+
+function factText(
+  fact: Fact,
+  context: Omit<SentenceContext, "now">,
+): Plain | Shown | number | string {
+  if (typeof fact === "number" || typeof fact === "string") return fact;
+  if (fact instanceof Date) return iso(fact);
+  if (isSentence(fact)) return sentenceText(fact, context);
+  return context.show(fact.kind, fact.value, fact.of ?? context.resource);
+}
