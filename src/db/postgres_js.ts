@@ -5,8 +5,14 @@
  * @module
  */
 import type { Database, Row } from "./database.ts";
-import { databaseOn, type DatabaseOptions, type Session } from "./session.ts";
-import { type Connection, transactionsOf } from "./session.ts";
+import {
+  type Connection,
+  databaseOn,
+  type DatabaseOptions,
+  inTurns,
+  type Session,
+  transactionsOf,
+} from "./session.ts";
 import { readerOf } from "./values.ts";
 
 /** `unknown` in `pg_type`: Postgres infers the type, and the driver adds nothing. */
@@ -110,14 +116,10 @@ function sessionOf(handle: AnyHandle, prepare: boolean): Session {
     },
   };
 
-  const { begin, savepoint, listen } = handle;
-  const own = begin ?? savepoint;
+  const { listen } = handle;
   return {
     ...connection,
-    transaction: own
-      ? (work) =>
-        own.call(handle, (tx) => work(sessionOf(tx, prepare))) as never
-      : transactionsOf(connection, "ask"),
+    transaction: transactionOf(handle, { connection, prepare }),
     ...(listen && {
       async listen(channel, onNotice, onReady) {
         const { unlisten } = await listen.call(
@@ -132,6 +134,27 @@ function sessionOf(handle: AnyHandle, prepare: boolean): Session {
       },
     }),
   };
+}
+
+/**
+ * The driver's own, where the handle has it: it fails a transaction in which a
+ * statement failed outside of its `savepoint()`.
+ */
+function transactionOf(handle: AnyHandle, { connection, prepare }: {
+  readonly connection: Connection;
+  readonly prepare: boolean;
+}): Session["transaction"] {
+  const { begin, savepoint } = handle;
+  if (begin) {
+    return (work) =>
+      begin.call(handle, (tx) => work(sessionOf(tx, prepare))) as never;
+  }
+  if (savepoint) {
+    return inTurns((work) =>
+      savepoint.call(handle, (tx) => work(sessionOf(tx, prepare))) as never
+    );
+  }
+  return transactionsOf(connection, "ask");
 }
 
 /** Reads the raw result: what the host does with types must not reach us. */

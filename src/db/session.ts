@@ -110,19 +110,25 @@ export type Connection = Pick<Session, "query" | "script">;
  * Transactions of one connection, by statements. Inside of one, it is a
  * savepoint, also inside of what the host began.
  *
- * They run one after the other: savepoints that interleave would take each
- * other's work away.
- *
  * @param opening `ask` if only the connection knows whether one is open.
  */
 export function transactionsOf(
   connection: Connection,
   opening: "begin" | "savepoint" | "ask",
 ): Session["transaction"] {
-  let last: Promise<unknown> = Promise.resolve();
+  return inTurns((work) => transact(connection, { opening, work }));
+}
 
-  return function transaction<T>(work: (session: Session) => Promise<T>) {
-    const turn = last.then(() => transact(connection, { opening, work }));
+/**
+ * Lets transactions of one connection run one after the other: savepoints that
+ * interleave would take each other's work away.
+ */
+export function inTurns(
+  transaction: Session["transaction"],
+): Session["transaction"] {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const turn = last.then(() => transaction(work));
     last = turn.catch(() => {});
     return turn;
   };
