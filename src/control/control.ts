@@ -109,6 +109,12 @@ export function isName(value: unknown, max: number): value is string {
     value !== "" && [...value].length <= max && !/[\p{Cc}\p{Cs}]/u.test(value);
 }
 
+/** Text that can name something in a statement and in the audit. */
+export function isTargetId(value: unknown): value is string {
+  return typeof value === "string" && value.trim() !== "" &&
+    [...value].length <= 200 && !/[\p{Cc}\p{Cs}]/u.test(value);
+}
+
 /** Sends a hint. The change is committed: nothing may fail any more. */
 export async function notify(control: Control, notice: Notice): Promise<void> {
   try {

@@ -19,7 +19,7 @@ import { type Asked, command } from "./audit.ts";
 import {
   allowed,
   type Control,
-  isName,
+  isTargetId,
   parseActor,
   type Via,
 } from "./control.ts";
@@ -71,7 +71,7 @@ export async function createPreview(
   if (actor === null) return refused("anonymous");
   const action = parseAction(name);
   if (action === null) return refused("unknown_action");
-  if (!isName(targetId, 200)) {
+  if (!isTargetId(targetId)) {
     return refused("invalid_input", {
       message: "The target must be the name or id of something.",
     });
