@@ -60,3 +60,35 @@ export class SchemaVersionError extends Error {
     this.target = facts.target;
   }
 }
+
+/** One thing that is wrong with the options of a host. */
+export interface OptionsProblem {
+  /** Where, such as `queues.default.limit`. */
+  readonly key: string;
+  /** What is, and what must be. */
+  readonly message: string;
+  /** To copy and adapt. */
+  readonly example: string;
+  /** The moment at which it is needed. */
+  readonly needed: string;
+}
+
+/** Options that can not be used. The host's code is what must change. */
+export class OptionsError extends Error {
+  override readonly name = "OptionsError";
+  readonly code = "options";
+  /** All of them, not only the first. */
+  readonly problems: readonly OptionsProblem[];
+
+  constructor(action: string, problems: readonly OptionsProblem[]) {
+    const lines = problems.map(({ key, message, example, needed }) =>
+      `- "${key}" ${message}. Needed ${needed}. Example:\n` +
+      `    ${example.replaceAll("\n", "\n    ")}`
+    );
+    const count = problems.length === 1
+      ? "1 option is"
+      : `${problems.length} options are`;
+    super(`Cannot ${action}: ${count} not right\n${lines.join("\n")}`);
+    this.problems = problems;
+  }
+}
