@@ -1,0 +1,181 @@
+/**
+ * What the pages of jobs ask, on a real Postgres with 200,000 of them: no page
+ * reads a table from end to end, whichever kind of plan is made for it.
+ */
+import assert from "node:assert/strict";
+import type { Database } from "../../src/db/database.ts";
+import { type Sql, sql } from "../../src/db/sql.ts";
+import { JOB_ORDERS, parseJobCursor } from "../../src/domain/job_cursor.ts";
+import type { JobFilter } from "../../src/domain/job_filter.ts";
+import { JOB_STATES, type JobState } from "../../src/domain/state.ts";
+import { countJobs } from "../../src/store/job_counts.ts";
+import {
+  findJobDetail,
+  listAttemptEvents,
+} from "../../src/store/job_detail.ts";
+import { listQueueStatus } from "../../src/store/queue_status.ts";
+import { listJobs } from "../../src/store/search.ts";
+import { usePostgres } from "../support/postgres.ts";
+
+const testPostgres = usePostgres();
+
+interface PlanNode {
+  readonly "Node Type": string;
+  readonly "Relation Name"?: string;
+  readonly "Actual Loops": number;
+  readonly "Shared Hit Blocks": number;
+  readonly "Shared Read Blocks": number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** Keeps the plan of each statement and how it went, and answers with no rows. */
+function explaining(db: Database, plans: PlanNode[]): Database {
+  return {
+    ...db,
+    async query<R>(statement: Sql): Promise<R[]> {
+      const [row] = await db.query<
+        { "QUERY PLAN": readonly { Plan: PlanNode }[] }
+      >(
+        sql`explain (analyze, buffers, format json) ${statement}`,
+      );
+      plans.push(...(row?.["QUERY PLAN"] ?? []).map(({ Plan }) => Plan));
+      return [];
+    },
+  };
+}
+
+/** The tables that a plan really read without an index. */
+function scansOf(plan: PlanNode): readonly string[] {
+  const table = plan["Relation Name"] ?? "";
+  const below = (plan.Plans ?? []).flatMap(scansOf);
+  return plan["Node Type"] === "Seq Scan" && plan["Actual Loops"] > 0
+    ? [table, ...below]
+    : below;
+}
+
+// Leases, executors and queues are as many as there is capacity.
+const GROWS = /^(jobs|outcomes|ready|scheduled|attempt_events)/;
+// Counting and looking at a queue end at 10,000 rows, in whatever order.
+const GROWS_FOR_EVER = /^(jobs|outcomes|attempt_events)/;
+
+function blocksOf(plan: PlanNode): number {
+  return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"];
+}
+
+/** Four states in one default partition, and no statistics that lie. */
+async function fill(db: Database): Promise<void> {
+  await db.query(sql`
+    insert into yardmaster.jobs (
+      id, queue, worker, args, meta, tags, priority, max_attempts, cron_entry
+    )
+    select n, (array['default', 'mail', 'sync', 'rare'])[1 + n % 3 + (n % 9000 = 1)::int],
+      'worker_' || n % 5, jsonb_build_object('user_id', n % 5000), '{}',
+      case when n % 10 = 0 then array['vip'] else '{}' end, n % 4, 5,
+      case when n % 1000 = 0 then 'nightly' end
+    from generate_series(1, 200000) as n
+  `);
+  await db.query(sql`
+    insert into yardmaster.outcomes (job_id, state, attempt, took_ms, finished_at)
+    select id, (array['completed', 'cancelled', 'discarded'])[
+        1 + (id % 100 = 1)::int + 2 * (id % 100 = 2)::int
+      ]::yardmaster.outcome_state, 1, 40, ${db.now}
+    from yardmaster.jobs where id <= 150000
+  `);
+  await db.query(sql`
+    insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+    select id, queue, worker, priority, 0
+    from yardmaster.jobs where id between 150001 and 175000
+  `);
+  await db.query(sql`
+    insert into yardmaster.scheduled (
+      job_id, queue, worker, priority, state, run_at, attempt
+    )
+    select id, queue, worker, priority,
+      (case when id % 1000 = 0 then 'retryable' else 'scheduled' end)
+        ::yardmaster.waiting_state, ${db.now} + id * interval '1 s', 1
+    from yardmaster.jobs where id between 175001 and 199000
+  `);
+  await db.query(sql`
+    insert into yardmaster.leases (executor_id, job_ids, attempts, claimed_at)
+    select 1, array_agg(id), array_agg(1::smallint), ${db.now}
+    from yardmaster.jobs where id between 199001 and 199900
+    group by id / 20
+  `);
+  await db.query(sql`
+    insert into yardmaster.attempt_events (job_id, attempt, kind, message, at)
+    select job_id, 1, 'failed', 'boom', ${db.now}
+    from yardmaster.outcomes where state = 'discarded'
+  `);
+  await db.script("analyze");
+}
+
+const EVERYTHING: JobFilter = {};
+const FILTERS: readonly JobFilter[] = [
+  EVERYTHING,
+  { queue: "mail" },
+  { queue: "nobody" },
+  { worker: "worker_1*" },
+  { tags: ["vip"] },
+  { argsJson: '{"user_id": 77}' },
+  { argsJson: '{"user_id": 123456789}' },
+];
+
+/** What is wrong with the plans of the lists. */
+async function judgeLists(db: Database): Promise<readonly string[]> {
+  const wrong: string[] = [];
+  for (const state of JOB_STATES) {
+    for (const filter of FILTERS) {
+      const plans: PlanNode[] = [];
+      const watched = explaining(db, plans);
+      const page = { state, filter, limit: 25 };
+      const from = middleOf(state);
+      await listJobs(watched, { ...page, from: null, way: "down" });
+      await listJobs(watched, { ...page, from, way: "up" });
+
+      const label = `${state} ${JSON.stringify(filter)}`;
+      for (const table of plans.flatMap(scansOf)) {
+        if (GROWS.test(table)) wrong.push(`${label} scans ${table}`);
+      }
+      const blocks = Math.max(...plans.map(blocksOf));
+      const isPlain = filter === EVERYTHING && state !== "suspended";
+      if (isPlain && blocks > 1_000) {
+        wrong.push(`${label} reads ${blocks} blocks`);
+      }
+    }
+  }
+  return wrong;
+}
+
+function middleOf(state: JobState) {
+  const texts = {
+    inserted: "100000",
+    due: "1893456000000000_100000",
+    claimed: "20_100000",
+  };
+  const order = JOB_ORDERS[state];
+  return parseJobCursor(texts[order], order);
+}
+
+Deno.test("listJobs() reads no big table from end to end, with 200,000 jobs", async () => {
+  await using world = await testPostgres();
+  await fill(world.db);
+  const one = await world.connect();
+
+  assert.deepEqual(await judgeLists(one), []);
+
+  await one.query(sql`set plan_cache_mode = force_generic_plan`);
+  assert.deepEqual(await judgeLists(one), []);
+
+  const plans: PlanNode[] = [];
+  const watched = explaining(one, plans);
+  await countJobs(watched, {});
+  await countJobs(watched, { queue: "mail", argsJson: '{"user_id": 77}' });
+  await listQueueStatus(watched);
+  for (const id of ["77", "150002", "180000", "199500", "199950"] as const) {
+    await findJobDetail(watched, id);
+    await listAttemptEvents(watched, id);
+  }
+  const scans = plans.flatMap(scansOf);
+  assert.deepEqual(scans.filter((table) => GROWS_FOR_EVER.test(table)), []);
+  assert.equal(plans.length, 13);
+});
