@@ -1,0 +1,211 @@
+import type { Database } from "./db/database.ts";
+import type { CronDeclaration, CronDefinition } from "./domain/cron_entry.ts";
+import type { AnyWorker } from "./engine/worker.ts";
+import { OptionsError } from "./errors.ts";
+import { ADVICE } from "./option_advice.ts";
+import {
+  checkAuth,
+  checkBasePath,
+  checkCron,
+  checkDatabase,
+  checkExecutor,
+  checkLayout,
+  checkOrigins,
+  checkQueues,
+  checkWorkers,
+} from "./option_checks.ts";
+import { OptionProblems } from "./option_problems.ts";
+import type {
+  Auth,
+  DisplayPolicy,
+  Escalation,
+  Layout,
+  Runbook,
+} from "./seams.ts";
+
+/** How much of a queue runs. */
+export interface QueueOptions {
+  /** Jobs that one executor runs at a time: 1 to 10,000; 10 when left out. */
+  readonly limit?: number;
+}
+
+/** How this process says that it lives. */
+export interface ExecutorOptions {
+  /** As it is shown, up to 128 characters; made from the host when left out. */
+  readonly name?: string;
+  /** Between two heartbeats; 10,000 when left out. */
+  readonly heartbeatMs?: number;
+  /** Without a heartbeat for so long it is shown as late; 45,000 when left out. */
+  readonly lateMs?: number;
+  /** After so long its work is taken back; 120,000 when left out. */
+  readonly missingMs?: number;
+}
+
+/** What a host hands in. Only `database` is always required. */
+export interface YardmasterOptions {
+  /** `postgresJs(sql)`, `nodePostgres(pool)` or `pglite(db)`. */
+  readonly database: Database;
+  /** What pages read from, such as a replica; `database` when left out. */
+  readonly reader?: Database;
+  /** What this process can run. None: it only enqueues, or only shows pages. */
+  readonly workers?: readonly AnyWorker[];
+  /** What this process runs of; one queue `default` when left out. */
+  readonly queues?: Readonly<Record<string, QueueOptions>>;
+  readonly cron?: readonly CronDeclaration[];
+  /** Required before pages are mounted or an operator acts; no default. */
+  readonly auth?: Auth;
+  /** Required before pages are mounted; no default. */
+  readonly displayPolicy?: DisplayPolicy;
+  /** Where the host mounts the pages; `/ops/jobs` when left out. */
+  readonly basePath?: string;
+  /** Origins at which browsers see the pages, if a proxy changes the host. */
+  readonly allowedOrigins?: readonly string[];
+  readonly layout?: Layout;
+  readonly escalation?: Escalation;
+  readonly runbook?: Runbook;
+  readonly executor?: ExecutorOptions;
+  /** How long jobs that ended stay visible; 14 days when left out. */
+  readonly retentionMs?: number;
+  /** Is told of faults that nobody waits for; the console when left out. */
+  readonly onError?: (error: unknown, where: string) => void;
+}
+
+/** Options with every default filled in. */
+export interface ParsedOptions extends
+  Omit<
+    YardmasterOptions,
+    "reader" | "workers" | "queues" | "cron" | "basePath" | "executor"
+  > {
+  readonly reader: Database;
+  readonly workers: readonly AnyWorker[];
+  readonly queues: Readonly<Record<string, Required<QueueOptions>>>;
+  readonly cron: readonly CronDefinition[];
+  readonly basePath: string;
+  readonly executor:
+    & Required<Omit<ExecutorOptions, "name">>
+    & Pick<ExecutorOptions, "name">;
+  readonly retentionMs: number;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+
+/** What is taken when an option is left out. */
+export const OPTION_DEFAULTS = {
+  basePath: "/ops/jobs",
+  queueLimit: 10,
+  heartbeatMs: 10_000,
+  lateMs: 45_000,
+  missingMs: 120_000,
+  retentionMs: 14 * DAY_MS,
+} as const;
+
+const KEYS = Object.keys(ADVICE);
+
+/**
+ * Checks what a host hands in and fills in the rest. Nothing is looked up in the
+ * environment, and nothing required has a default.
+ *
+ * @throws {OptionsError} If anything is wrong: with every problem, not only the
+ * first, so that one run shows all that has to be written.
+ */
+export function parseOptions(options: YardmasterOptions): ParsedOptions {
+  const problems = new OptionProblems();
+  const advice = ADVICE.database;
+  const given = problems.object("options", { value: options, advice });
+  const cron = given === null ? [] : check(given, problems);
+  if (problems.list.length > 0) {
+    throw new OptionsError("create a yardmaster", problems.list);
+  }
+  return filledIn(options, cron);
+}
+
+/** Only what its type allows is left, so far as a check can see. */
+function check(
+  given: Readonly<Record<string, unknown>>,
+  problems: OptionProblems,
+): readonly CronDefinition[] {
+  problems.unknownKeys("", {
+    value: given,
+    known: KEYS,
+    advice: { example: ADVICE.database.example, needed: "never" },
+  });
+  checkDatabase(given.database, problems);
+  if (given.reader !== undefined) {
+    checkDatabase(given.reader, problems, "reader");
+  }
+  checkWorkers(given.workers, problems);
+  checkQueues(given.queues, problems);
+  checkAuth(given.auth, problems);
+  checkBasePath(given.basePath, problems);
+  checkOrigins(given.allowedOrigins, problems);
+  checkLayout(given.layout, problems);
+  checkExecutor(given.executor, problems, OPTION_DEFAULTS);
+  for (
+    const key of ["displayPolicy", "escalation", "runbook", "onError"] as const
+  ) {
+    const value = given[key];
+    problems.callable(key, { value, required: false, advice: ADVICE[key] });
+  }
+  if (given.retentionMs !== undefined) {
+    problems.whole("retentionMs", {
+      value: given.retentionMs,
+      min: 60_000,
+      max: 3_660 * DAY_MS,
+      advice: ADVICE.retentionMs,
+    });
+  }
+  return checkCron(given.cron, problems);
+}
+
+function filledIn(
+  options: YardmasterOptions,
+  cron: readonly CronDefinition[],
+): ParsedOptions {
+  const { heartbeatMs, lateMs, missingMs, queueLimit } = OPTION_DEFAULTS;
+  const queues = Object.entries(options.queues ?? { default: {} });
+  const basePath = options.basePath ?? OPTION_DEFAULTS.basePath;
+  return {
+    ...options,
+    reader: options.reader ?? options.database,
+    workers: options.workers ?? [],
+    queues: Object.fromEntries(
+      queues.map(([name, queue]) => [name, { limit: queueLimit, ...queue }]),
+    ),
+    cron,
+    basePath,
+    executor: { heartbeatMs, lateMs, missingMs, ...options.executor },
+    retentionMs: options.retentionMs ?? OPTION_DEFAULTS.retentionMs,
+  };
+}
+
+/**
+ * What pages need beyond an engine.
+ *
+ * @throws {OptionsError} If `auth` or `displayPolicy` is missing; both are named.
+ */
+export function requirePageOptions(
+  { auth, displayPolicy }: Pick<YardmasterOptions, "auth" | "displayPolicy">,
+): { readonly auth: Auth; readonly displayPolicy: DisplayPolicy } {
+  const problems = new OptionProblems();
+  const required = "is missing and has no default";
+  if (auth === undefined) problems.add("auth", required, ADVICE.auth);
+  if (displayPolicy === undefined) {
+    problems.add("displayPolicy", required, ADVICE.displayPolicy);
+  }
+  if (auth === undefined || displayPolicy === undefined) {
+    throw new OptionsError("mount the pages", problems.list);
+  }
+  return { auth, displayPolicy };
+}
+
+/**
+ * What an operator's commands need beyond an engine.
+ *
+ * @throws {OptionsError} If `auth` is missing.
+ */
+export function requireAuth({ auth }: Pick<YardmasterOptions, "auth">): Auth {
+  if (auth !== undefined) return auth;
+  const problems = new OptionProblems();
+  problems.add("auth", "is missing and has no default", ADVICE.auth);
+  throw new OptionsError("act for an operator", problems.list);
+}
