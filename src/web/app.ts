@@ -14,6 +14,7 @@ import type { WebOptions } from "./options.ts";
 import { createPaths, parseBasePath, type Paths } from "./paths.ts";
 import { assetRoutes } from "./routes/assets.ts";
 import { overviewRoutes } from "./routes/overview.ts";
+import { previewRoutes } from "./routes/previews.ts";
 import { themeRoutes } from "./routes/theme.ts";
 
 export type { WebOptions } from "./options.ts";
@@ -47,6 +48,7 @@ export function createWeb(options: WebOptions): Hono<Env> {
 function mountPages(web: Hono<Env>): void {
   const before = web.routes.length;
   web.route("/", overviewRoutes());
+  web.route("/", previewRoutes());
   web.route("/", themeRoutes());
   refuseOtherMethods(web, before);
   web.all("*", (c) => notFoundPage(c));

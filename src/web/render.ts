@@ -77,6 +77,15 @@ export function code(value: string): Plain {
     : "unknown") as Plain;
 }
 
+/**
+ * What goes back into a field of a form as it came: an id, which a link would
+ * carry as well, or what the person who looks has just typed. Never for text on
+ * the page: there the display policy decides.
+ */
+export function echo(value: string): Plain {
+  return value as Plain;
+}
+
 /** Marks a link as checked. For `paths.ts` only. */
 export function checkedHref(value: string): Href {
   return value as Href;
@@ -95,6 +104,15 @@ export interface Show {
     value: unknown,
     resource: ResourceRef,
   ) => Shown;
+  /**
+   * Name by name, for a table; `null` if what may be shown has no names, such as
+   * a text instead of an object.
+   */
+  readonly fields: (
+    kind: DisplayKind,
+    value: Readonly<Record<string, unknown>>,
+    resource: ResourceRef,
+  ) => ReadonlyMap<Shown, Shown> | null;
 }
 
 /** Told of each value that was hidden because the policy failed. */
@@ -109,20 +127,60 @@ export function showTo(
   policy: DisplayPolicy,
   onHidden: OnHidden = () => {},
 ): Show {
+  function ask<Answer>(
+    kind: DisplayKind,
+    question: () => Answer | null,
+  ): Answer | null {
+    try {
+      const answer = question();
+      if (answer !== null) return answer;
+    } catch {
+      // Counted below, with every other answer that can not be printed.
+    }
+    onHidden(kind);
+    return null;
+  }
+
   function print(indent: number): Show["block"] {
     return (kind, value, resource) => {
-      try {
+      const printed = ask(kind, () => {
         const answer: unknown = policy(kind, value, { actor, resource });
-        const printed = printAnswer(answer, { kind, value, indent });
-        if (printed !== null) return printed as Shown;
-      } catch {
-        // Counted below, with every other answer that can not be printed.
-      }
-      onHidden(kind);
-      return HIDDEN;
+        return printAnswer(answer, { kind, value, indent });
+      });
+      return printed === null ? HIDDEN : printed as Shown;
     };
   }
-  return Object.assign(print(0), { block: print(2) });
+
+  const fields: Show["fields"] = (kind, value, resource) => {
+    const names = ask(kind, () => {
+      const answer: unknown = policy(kind, value, { actor, resource });
+      return fieldsOf(answer, value);
+    });
+    if (names === null || names === "no names") return null;
+    return new Map(names) as ReadonlyMap<string, string> as ReadonlyMap<
+      Shown,
+      Shown
+    >;
+  };
+  return Object.assign(print(0), { block: print(2), fields });
+}
+
+/** Names and what to print beside each; `null` if the answer is nonsense. */
+function fieldsOf(
+  answer: unknown,
+  value: Readonly<Record<string, unknown>>,
+): readonly (readonly [string, string])[] | "no names" | null {
+  if (typeof answer === "string" || Array.isArray(answer)) return "no names";
+  if (answer === null) {
+    return Object.entries(value).map((
+      [name, each],
+    ) => [name, structureOf(each)]);
+  }
+  if (typeof answer !== "object" || "then" in answer) return null;
+  return Object.entries(answer).map(([name, each]: [string, unknown]) => [
+    name,
+    clip(typeof each === "string" ? each : String(JSON.stringify(each))),
+  ]);
 }
 
 /** The text of an answer; `null` if it can not be printed. */

@@ -1,7 +1,7 @@
 import type { Action } from "../../domain/action.ts";
 import type { Paths } from "../paths.ts";
 import type { Href, Markup, Plain, Shown } from "../render.ts";
-import { html } from "../render.ts";
+import { echo, html } from "../render.ts";
 
 /** The field that proves that our own page made a form for this actor. */
 export function formTokenField(formToken: Plain): Markup {
@@ -11,14 +11,14 @@ export function formTokenField(formToken: Plain): Markup {
 /** What {@linkcode previewButton} needs. */
 export interface PreviewButton {
   readonly action: Action;
-  /** The id of the target, such as the name of a cron entry. */
-  readonly targetId: Shown;
+  /** The id of the target itself, such as the name of a cron entry. */
+  readonly targetId: string;
   /** The words on the button; they end in `…`, for it asks before it acts. */
   readonly label: Plain;
   /** Why it can not be used; it is then disabled and says so. */
   readonly disabled?: Plain | null;
   /** Further fields of the preview, such as a new limit. */
-  readonly params?: readonly (readonly [Plain, Shown | number])[];
+  readonly params?: readonly (readonly [string, string])[];
   /** A control that the person fills in, such as the new limit. */
   readonly field?: Markup | null;
   readonly variant?: "plain" | "danger";
@@ -52,9 +52,11 @@ export function previewButton(
     >
       ${formTokenField(formToken)}
       <input type="hidden" name="action" value="${button.action}">
-      <input type="hidden" name="target_id" value="${button.targetId}">
+      <input type="hidden" name="target_id" value="${echo(button.targetId)}">
       ${(button.params ?? []).map(([name, value]) =>
-        html`<input type="hidden" name="param_${name}" value="${value}">`
+        html`<input type="hidden" name="param_${echo(name)}" value="${
+          echo(value)
+        }">`
       )}
       ${button.field ?? null}
       <button class="button" type="submit" data-variant="${variant}">${button
@@ -69,7 +71,7 @@ export type FilterField =
     readonly kind: "text";
     readonly name: Plain;
     readonly label: Plain;
-    readonly value: Shown | null;
+    readonly value: string | null;
     readonly hint?: Plain;
     /** Why the value can not be used. */
     readonly error?: Plain | null;
@@ -78,10 +80,11 @@ export type FilterField =
     readonly kind: "choice";
     readonly name: Plain;
     readonly label: Plain;
-    readonly value: Shown | null;
-    readonly options: readonly (readonly [Shown, Shown | Plain])[];
+    readonly value: string | null;
+    /** What is sent, and how it is shown. */
+    readonly options: readonly (readonly [string, Shown | Plain])[];
   }
-  | { readonly kind: "kept"; readonly name: Plain; readonly value: Shown };
+  | { readonly kind: "kept"; readonly name: Plain; readonly value: string };
 
 /** A filter is a GET form: its state is the URL. */
 export function filterForm(
@@ -106,7 +109,9 @@ export function filterForm(
 
 function filterField(field: FilterField): Markup {
   if (field.kind === "kept") {
-    return html`<input type="hidden" name="${field.name}" value="${field.value}">`;
+    return html`<input type="hidden" name="${field.name}" value="${
+      echo(field.value)
+    }">`;
   }
   const control = field.kind === "choice"
     ? html`
@@ -115,7 +120,7 @@ function filterField(field: FilterField): Markup {
           [value, label],
         ) =>
           html`
-            <option value="${value}" ${value === field.value
+            <option value="${echo(value)}" ${value === field.value
               ? html`
                 selected
               `
@@ -135,7 +140,7 @@ function textControl(field: FilterField & { readonly kind: "text" }): Markup {
   const { name, value, hint = null, error = null } = field;
   const input = html`
     <input id="filter-${name}" name="${name}" type="text"
-      value="${value}" autocomplete="off" spellcheck="false"
+      value="${echo(value ?? "")}" autocomplete="off" spellcheck="false"
       ${hint && html`
         placeholder="${hint}"
       `}${error && html`
