@@ -46,8 +46,12 @@ export function createPaths(basePath: string) {
       withQuery(to("cron", name), query),
     forensics: (selectors?: ForensicsSelectors) =>
       withQuery(to("forensics"), { ...selectors }),
+    forensicsExport: (selectors: ForensicsSelectors) =>
+      withQuery(to("forensics.json"), { ...selectors }),
     audit: (query?: Query) => withQuery(to("audit"), query),
     auditEvent: (id: string) => to("audit", id),
+    auditExport: (format: "csv" | "ndjson", query?: Query) =>
+      withQuery(to(`audit.${format}`), query),
     previews: () => to("previews"),
     preview: (token: string) => to("previews", token),
     previewExecutions: (token: string) => to("previews", token, "executions"),

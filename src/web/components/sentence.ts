@@ -1,6 +1,13 @@
 import type { ResourceRef } from "../../seams.ts";
 import { type Fact, isSentence, type Sentence } from "../../domain/sentence.ts";
-import { html, iso, type Markup, type Plain, type Show, type Shown } from "../render.ts";
+import {
+  html,
+  iso,
+  type Markup,
+  type Plain,
+  type Show,
+  type Shown,
+} from "../render.ts";
 import { timeAgo } from "./time.ts";
 
 /** What printing a sentence depends on. */
@@ -24,7 +31,11 @@ function factMarkup(fact: Fact, context: SentenceContext): Markup {
   if (typeof fact === "string") return html`${fact}`;
   if (fact instanceof Date) return timeAgo(fact, context.now);
   if (isSentence(fact)) return sentenceMarkup(fact, context);
-  const shown = context.show(fact.kind, fact.value, fact.of ?? context.resource);
+  const shown = context.show(
+    fact.kind,
+    fact.value,
+    fact.of ?? context.resource,
+  );
   return html`<span class="value">${shown}</span>`;
 }
 

@@ -1,0 +1,74 @@
+import type { Permission, ResourceRef } from "../seams.ts";
+import type { PageContext } from "./env.ts";
+import type { Paths } from "./paths.ts";
+import type { Href } from "./render.ts";
+
+/** The page of a thing; `null` if there is none, or the actor may not open it. */
+export type LinkTo = (resource: ResourceRef) => Href | null;
+
+/** The words for each kind of thing. */
+export const RESOURCE_LABELS = {
+  page: "Page",
+  job: "Job",
+  queue: "Queue",
+  cron_entry: "Cron entry",
+} as const satisfies Record<ResourceRef["type"], string>;
+
+/**
+ * Asks once for each of the things whether the actor may open its page, so that
+ * no link leads to a page that would only refuse.
+ */
+export async function linksFor(
+  c: PageContext,
+  resources: readonly ResourceRef[],
+): Promise<LinkTo> {
+  const links = new Map<string, Href | null>();
+  for (const resource of resources) {
+    const key = keyOf(resource);
+    if (links.has(key)) continue;
+    const question = questionFor(resource);
+    const open = question !== null &&
+      await c.var.may(question.permission, question.resource);
+    links.set(key, open ? hrefOf(resource, c.var.paths) : null);
+  }
+  return (resource) => links.get(keyOf(resource)) ?? null;
+}
+
+function keyOf({ type, id }: ResourceRef): string {
+  return JSON.stringify([type, id]);
+}
+
+function questionFor(
+  resource: ResourceRef,
+): { readonly permission: Permission; readonly resource: ResourceRef } | null {
+  switch (resource.type) {
+    case "job":
+      return { permission: "view_job_detail", resource };
+    case "queue":
+      return {
+        permission: "view_queues",
+        resource: { type: "page", id: "queues" },
+      };
+    case "cron_entry":
+      return {
+        permission: "view_cron",
+        resource: { type: "page", id: "cron" },
+      };
+    default:
+      // Pages, and types that a later version may have written.
+      return null;
+  }
+}
+
+function hrefOf({ type, id }: ResourceRef, paths: Paths): Href | null {
+  switch (type) {
+    case "job":
+      return paths.job(id);
+    case "queue":
+      return paths.queue(id);
+    case "cron_entry":
+      return paths.cronEntry(id);
+    case "page":
+      return null;
+  }
+}

@@ -1,0 +1,195 @@
+import { nextStepLabel, REFUSALS, refused } from "../../control/refusal.ts";
+import type { AuditEvent } from "../../domain/audit.ts";
+import { changedNames, type Snapshot } from "../../domain/preview.ts";
+import {
+  actorOf,
+  type AuditRowContext,
+  resourceCell,
+  resourceOf,
+  resultCell,
+} from "../components/audit_rows.ts";
+import { postureBadge } from "../components/badge.ts";
+import { jsonView } from "../components/json_view.ts";
+import { panel } from "../components/panel.ts";
+import { type Content, definitions } from "../components/table.ts";
+import { timeBoth } from "../components/time.ts";
+import { code, html, type Markup, type Plain, text } from "../render.ts";
+
+/** What the page of one event depends on besides. */
+export interface AuditEventContext extends AuditRowContext {
+  /** Whether the actor may open forensics. */
+  readonly forensics: boolean;
+}
+
+/** One event: who, what, why, and what it was before and after. */
+export function auditEventPage(
+  event: AuditEvent,
+  context: AuditEventContext,
+): Markup {
+  const { paths } = context;
+  return html`
+    <header class="page-head">
+      <div>
+        <p class="crumbs"><a href="${paths.audit()}">Audit</a></p>
+        <h1><code>${code(event.eventType)}</code> <span class="muted">#${event
+          .id}</span></h1>
+      </div>
+      ${postureBadge("inspection", paths)}
+    </header>
+    ${event.refusal === null ? null : refusal(event, event.refusal, context)}
+    ${panel({
+      id: text`event`,
+      title: text`What happened`,
+      body: definitions(facts(event, context)),
+      aside: html`<span class="actions">${links(event, context)}</span>`,
+    })}
+    ${change(event, context)} ${chain(event, context)}
+  `;
+}
+
+function facts(
+  event: AuditEvent,
+  context: AuditEventContext,
+): readonly (readonly [Plain, Content])[] {
+  const { paths, show, now } = context;
+  const resource = resourceOf(event);
+  const by = show("actor", event.actorId, resource);
+  const type = event.principalType;
+  const principal = type === null
+    ? html`<span class="muted">None</span>`
+    : html`${actorOf(event, show)} <span class="muted">${code(type)}</span>`;
+  return [
+    [text`Result`, resultCell(event, paths)],
+    [text`Action`, html`<code>${code(event.action)}</code>`],
+    [text`Resource`, resourceCell(resource, context)],
+    [text`Actor`, by],
+    [text`Principal`, principal],
+    [text`Reason`, show("reason", event.reason, resource)],
+    [text`Time`, timeBoth(event.at, now)],
+    [
+      text`Preview`,
+      event.previewId === null
+        ? html`<span class="muted">None</span>`
+        : html`<span>Preview ${event.previewId}</span>`,
+    ],
+  ];
+}
+
+function links(event: AuditEvent, context: AuditEventContext): Markup {
+  const { paths, linkTo, forensics } = context;
+  const resource = resourceOf(event);
+  const scope = {
+    resource_type: resource.type,
+    resource_id: resource.id,
+  };
+  const thing = linkTo(resource);
+  return html`
+    ${thing && html`<a href="${thing}">Open it</a>`}
+    <a href="${paths.audit(scope)}">All events of it</a>
+    ${forensics
+      ? html`<a href="${paths.forensics(scope)}">Open forensic timeline</a>`
+      : null}
+  `;
+}
+
+/** Outcome, reason, next move, venue, machine code: always in this order. */
+function refusal(
+  event: AuditEvent,
+  stored: string,
+  { show }: AuditEventContext,
+): Markup {
+  const known = REFUSALS.find((candidate) => candidate === stored);
+  const sentence = known === undefined
+    ? text`It was refused, for a reason that this version does not know.`
+    : refused(known).message as Plain;
+  const steps = event.legalNextSteps.map((step) =>
+    html`<li>${code(nextStepLabel(step).replaceAll(" ", "_")).replaceAll(
+      "_",
+      " ",
+    ) as Plain}</li>`
+  );
+  const details = show("snapshot", event.details, resourceOf(event));
+  return html`
+    <section class="refusal" aria-labelledby="refusal-title">
+      <h2 id="refusal-title">Refused: nothing was changed</h2>
+      ${definitions([
+        [text`Reason`, sentence],
+        [
+          text`Legal next move`,
+          steps.length === 0
+            ? text`None from there`
+            : html`<ul class="steps">${steps}</ul>`,
+        ],
+        [text`Venue`, text`Yardmaster-native`],
+        [text`Machine code`, html`<code>${code(stored)}</code>`],
+        [text`Recorded details`, html`<code>${details}</code>`],
+      ])}
+    </section>
+  `;
+}
+
+/** What it was and what it became, as far as the display policy lets us say. */
+function change(event: AuditEvent, { show }: AuditEventContext): Markup | null {
+  const { before, after } = event;
+  if (before === null && after === null) return null;
+  const resource = resourceOf(event);
+  const side = (title: Plain, snapshot: Snapshot | null) =>
+    html`<div><h3>${title}</h3>${
+      snapshot === null
+        ? html`<p class="muted">Nothing was recorded.</p>`
+        : jsonView(show.block("snapshot", snapshot, resource))
+    }</div>`;
+  const names = before === null || after === null
+    ? []
+    : changedNames(before, after);
+  return panel({
+    id: text`change`,
+    title: text`Before and after`,
+    body: html`
+      ${names.length === 0 ? null : html`<p>Changed: ${
+        names.map((name) =>
+          html`
+            <code>${code(name)}</code>
+          `
+        )
+      }</p>`}
+      <div class="sides">${side(text`Before`, before)} ${side(
+        text`After`,
+        after,
+      )}</div>
+    `,
+  });
+}
+
+function chain(event: AuditEvent, { paths }: AuditEventContext): Markup {
+  const previous = BigInt(event.id) - 1n;
+  const before = `${previous}` as const;
+  return panel({
+    id: text`chain`,
+    title: text`Place in the chain`,
+    body: html`
+      ${definitions([
+        [text`Hash`, html`<code class="hash">${hashText(event.hash)}</code>`],
+        [
+          text`Previous hash`,
+          html`<code class="hash">${hashText(event.previousHash)}</code>`,
+        ],
+        [
+          text`Previous event`,
+          previous < 1n
+            ? text`None: it is the first`
+            : html`<a href="${paths.auditEvent(before)}">#${before}</a>`,
+        ],
+      ])}
+      <p class="muted">
+        Each event carries the hash of the one before it, so an edited, removed
+        or reordered event breaks the chain. This page shows the event;
+        <code>yardmaster audit verify</code> checks the chain.
+      </p>
+    `,
+  });
+}
+
+function hashText(hash: string): Plain {
+  return (/^[0-9a-f]{64}$/.test(hash) ? hash : "unknown") as Plain;
+}
