@@ -106,10 +106,11 @@ export const CAUTIONS = {
     label: "A run now is extra",
     detail: "It takes no planned instant away from the plan.",
   },
-  catch_up_decides: {
+  not_made_up: {
     severity: "info",
-    label: "Fires that passed are not all made up",
-    detail: "The catch-up policy of the entry decides what happens to them.",
+    label: "Fires of the pause are not made up",
+    detail:
+      "What was planned meanwhile passes without a job, also on resuming.",
   },
   host_step: {
     severity: "info",

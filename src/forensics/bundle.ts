@@ -78,6 +78,13 @@ export interface Bundle {
   };
 }
 
+/** A source as a collector found it. */
+export interface CollectedSource extends SourceFacts {
+  readonly source: SourceCode;
+  /** Judged by the collector itself, where a horizon does not say enough. */
+  readonly state?: Completeness;
+}
+
 /** What a collector brings; the rest follows from it. */
 export interface Collected {
   readonly subject: Subject;
@@ -86,7 +93,7 @@ export interface Collected {
   readonly chronology: readonly ChronologyItem[];
   readonly related: readonly RelatedEvidence[];
   readonly linked: readonly LinkedResource[];
-  readonly sources: readonly (SourceFacts & { readonly source: SourceCode })[];
+  readonly sources: readonly CollectedSource[];
   readonly runbook: Omit<RunbookFacts, "diagnosis" | "completeness">;
 }
 
@@ -100,7 +107,7 @@ export type Collect = (
 export function bundle(collected: Collected): Bundle {
   const sources = collected.sources.map((facts): SourceCompleteness => ({
     source: facts.source,
-    state: completenessOf(facts),
+    state: facts.state ?? completenessOf(facts),
     keptFrom: facts.keptFrom,
     found: facts.found,
     truncated: facts.truncated === true,

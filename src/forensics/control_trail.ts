@@ -1,7 +1,6 @@
 /** What operators did to a thing, or tried to: its audit events and previews. */
 import type { Database } from "../db/database.ts";
 import type { AuditEvent } from "../domain/audit.ts";
-import type { SourceFacts } from "../domain/evidence.ts";
 import type { CautionCode } from "../domain/runbook.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { ResourceRef } from "../seams.ts";
@@ -12,13 +11,14 @@ import {
   listPreviewEvidence,
   type PreviewEvidence,
 } from "../store/evidence.ts";
-import type { ChronologyItem, SourceCode } from "./chronology.ts";
+import type { CollectedSource } from "./bundle.ts";
+import type { ChronologyItem } from "./chronology.ts";
 
 /** The part of a bundle that all subjects share. */
 export interface ControlTrail {
   readonly events: readonly AuditEvent[];
   readonly chronology: readonly ChronologyItem[];
-  readonly sources: readonly (SourceFacts & { readonly source: SourceCode })[];
+  readonly sources: readonly CollectedSource[];
   readonly cautions: readonly CautionCode[];
 }
 

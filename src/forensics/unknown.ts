@@ -1,11 +1,9 @@
 import type { Database } from "../db/database.ts";
-import type { SourceFacts } from "../domain/evidence.ts";
 import { jobInsertedAt, parseJobId } from "../domain/job.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { ResourceRef } from "../seams.ts";
 import { type Horizons, readHorizons } from "../store/evidence.ts";
-import { type Bundle, bundle } from "./bundle.ts";
-import type { SourceCode } from "./chronology.ts";
+import { type Bundle, bundle, type CollectedSource } from "./bundle.ts";
 import { controlTrail } from "./control_trail.ts";
 
 /** What was asked for, when there is no record of it. */
@@ -63,7 +61,7 @@ export async function unknownBundle(
 function prunedSource(
   resource: ResourceRef | null,
   horizons: Horizons,
-): readonly (SourceFacts & { readonly source: SourceCode })[] {
+): readonly CollectedSource[] {
   const id = resource?.type === "job" ? parseJobId(resource.id) : null;
   if (id === null || horizons.jobs === null) return [];
   const wantedFrom = jobInsertedAt(id);
