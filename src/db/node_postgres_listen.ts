@@ -96,7 +96,7 @@ async function connect(
   );
   try {
     await client.connect();
-    await client.query(`listen "${channel.replaceAll('"', '""')}"`);
+    await client.query(`listen ${channel}`);
     return { client, broken };
   } catch (error) {
     await client.end().catch(() => {});

@@ -82,7 +82,7 @@ function sessionOf(db: PGliteHandle): Session {
     // PGlite's own, so that it keeps everybody else waiting meanwhile.
     transaction: (work) => db.transaction((tx) => work(sessionOf(tx))),
     async listen(channel, onNotice, onReady) {
-      const unlisten = await db.listen(quoted(channel), onNotice);
+      const unlisten = await db.listen(channel, onNotice);
       onReady?.();
       return () => unlisten();
     },
@@ -91,11 +91,4 @@ function sessionOf(db: PGliteHandle): Session {
 
 function isRoot(db: PGliteHandle): db is PGliteRoot {
   return "transaction" in db && "listen" in db;
-}
-
-/** PGlite writes the channel into the statement as it is. */
-function quoted(channel: string): string {
-  return /^[a-z_][a-z0-9_]*$/.test(channel)
-    ? channel
-    : `"${channel.replaceAll('"', '""')}"`;
 }

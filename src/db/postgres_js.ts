@@ -13,6 +13,7 @@ import {
   type Session,
   transactionsOf,
 } from "./session.ts";
+import { OneConnection } from "./postgres_js_connection.ts";
 import { readerOf } from "./values.ts";
 
 /** `unknown` in `pg_type`: Postgres infers the type, and the driver adds nothing. */
@@ -90,23 +91,38 @@ export function postgresJs(
         `to "${rename("jobId")}"; hand in one without "transform.column.from"`,
     );
   }
-  return databaseOn(sessionOf(handle, prepare), options);
+  const connection = handle.begin ? null : new OneConnection();
+  return databaseOn(sessionOf(handle, { prepare, connection }), options);
 }
 
-function sessionOf(handle: AnyHandle, prepare: boolean): Session {
-  const connection: Connection = {
+/** What a session knows beside its handle. */
+interface Context {
+  readonly prepare: boolean;
+  /** Null for a pool, which replaces what breaks. */
+  readonly connection: OneConnection | null;
+}
+
+function sessionOf(handle: AnyHandle, context: Context): Session {
+  const { prepare, connection } = context;
+
+  function send<T>(run: () => Promise<T>): Promise<T> {
+    return connection ? connection.send(run) : run();
+  }
+  const statements: Connection = {
     query(text, values, signal) {
-      return runQuery(
-        handle.unsafe(
-          text,
-          values.map((value) => handle.typed(value, UNKNOWN_OID)),
-          { prepare },
-        ),
-        signal,
+      return send(() =>
+        runQuery(
+          handle.unsafe(
+            text,
+            values.map((value) => handle.typed(value, UNKNOWN_OID)),
+            { prepare },
+          ),
+          signal,
+        )
       );
     },
     async script(text) {
-      const result = await handle.unsafe(text) as
+      const result = await send(async () => await handle.unsafe(text)) as
         | { readonly command?: string }
         | readonly { readonly command?: string }[];
       const last = "command" in result
@@ -118,18 +134,13 @@ function sessionOf(handle: AnyHandle, prepare: boolean): Session {
 
   const { listen } = handle;
   return {
-    ...connection,
-    transaction: transactionOf(handle, { connection, prepare }),
+    ...statements,
+    transaction: transactionOf(handle, { statements, context }),
     ...(listen && {
       async listen(channel, onNotice, onReady) {
-        const { unlisten } = await listen.call(
-          handle,
-          channel,
-          onNotice,
-          onReady,
-        );
+        const stop = await listen.call(handle, channel, onNotice, onReady);
         return async () => {
-          await unlisten();
+          await stop.unlisten();
         };
       },
     }),
@@ -140,21 +151,35 @@ function sessionOf(handle: AnyHandle, prepare: boolean): Session {
  * The driver's own, where the handle has it: it fails a transaction in which a
  * statement failed outside of its `savepoint()`.
  */
-function transactionOf(handle: AnyHandle, { connection, prepare }: {
-  readonly connection: Connection;
-  readonly prepare: boolean;
+function transactionOf(handle: AnyHandle, { statements, context }: {
+  readonly statements: Connection;
+  readonly context: Context;
 }): Session["transaction"] {
+  const { prepare } = context;
   const { begin, savepoint } = handle;
   if (begin) {
-    return (work) =>
-      begin.call(handle, (tx) => work(sessionOf(tx, prepare))) as never;
+    return (work) => {
+      const connection = new OneConnection();
+      return connection.scope((scoped) =>
+        begin.call(
+          handle,
+          (tx) => scoped(() => work(sessionOf(tx, { prepare, connection }))),
+        ) as never
+      );
+    };
   }
   if (savepoint) {
+    const connection = context.connection ?? new OneConnection();
     return inTurns((work) =>
-      savepoint.call(handle, (tx) => work(sessionOf(tx, prepare))) as never
+      connection.scope((scoped) =>
+        savepoint.call(
+          handle,
+          (tx) => scoped(() => work(sessionOf(tx, { prepare, connection }))),
+        ) as never
+      )
     );
   }
-  return transactionsOf(connection, "ask");
+  return transactionsOf(statements, "ask");
 }
 
 /** Reads the raw result: what the host does with types must not reach us. */

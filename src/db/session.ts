@@ -1,3 +1,4 @@
+import { assert } from "../assert.ts";
 import type { Database, QueryOptions, Row } from "./database.ts";
 import { parseSchemaName, type Sql, sql, WRITTEN_SCHEMA } from "./sql.ts";
 import { writeValue } from "./values.ts";
@@ -59,6 +60,7 @@ function open(session: Session, options: Required<DatabaseOptions>): Handle {
     if (ended) throw new TransactionEndedError();
   }
 
+  const { listen } = session;
   const database: Database = {
     schema,
     get now() {
@@ -93,7 +95,14 @@ function open(session: Session, options: Required<DatabaseOptions>): Handle {
       await session.script(text);
     },
 
-    ...(session.listen && { listen: session.listen }),
+    ...(listen && {
+      listen: (channel, onNotice, onReady) => {
+        mustBeOpen();
+        // One driver pastes the name into its statements as it is.
+        assert(/^[a-z_][a-z0-9_]{0,62}$/.test(channel), "channel is plain");
+        return listen(channel, onNotice, onReady);
+      },
+    }),
   };
   return {
     database,

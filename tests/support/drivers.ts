@@ -1,11 +1,15 @@
 /** The three drivers, opened as a host would, for tests that run on each. */
 import type { PGlite } from "@electric-sql/pglite";
+import assert from "node:assert/strict";
 import pg from "pg";
 import postgres from "postgres";
 import type { Database } from "../../src/db/database.ts";
 import { nodePostgres } from "../../src/db/node_postgres.ts";
 import { pglite } from "../../src/db/pglite.ts";
 import { postgresJs } from "../../src/db/postgres_js.ts";
+import { sql } from "../../src/db/sql.ts";
+import { openMigratedPGlite } from "./pglite.ts";
+import { usePostgres } from "./postgres.ts";
 
 /** A driver, and what a host does with it itself. */
 export interface OpenDriver extends AsyncDisposable {
@@ -102,4 +106,67 @@ function openPGlite(lite: PGlite): OpenDriver {
       Promise.resolve({ db: pglite(lite), release: () => {} }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+}
+
+/** What a test asks of a driver; on a Postgres that others reach too. */
+export type Fact = (
+  driver: OpenDriver,
+  other: Database,
+) => Promise<void>;
+
+/** Declares a test for each driver. */
+export type OnEachDriver = (
+  name: string,
+  fact: Fact,
+  options?: { readonly drivers?: readonly DriverName[] },
+) => void;
+
+/**
+ * Opens all drivers for the calling test file. Each test runs twice on each: as
+ * the driver comes, and as a host with habits of its own opens it. It begins
+ * with an empty table `notes`.
+ */
+export function useDrivers(): OnEachDriver {
+  const testPostgres = usePostgres();
+  let lite: PGlite | undefined;
+  // Postgres inside PGlite sets timers of its own, and both sanitizers see them.
+  Deno.test.sanitizer({ ops: false, resources: false });
+  Deno.test.beforeAll(async () => {
+    lite = await openMigratedPGlite();
+  });
+  Deno.test.afterAll(() => lite?.close());
+
+  return (name, fact, { drivers = DRIVER_NAMES } = {}) => {
+    for (const driverName of drivers) {
+      Deno.test(`${driverName}: ${name}`, async () => {
+        assert(lite);
+        await using world = await testPostgres();
+        for (const odd of [false, true]) {
+          const options = { url: world.url, lite, odd };
+          await using driver = openDriver(driverName, options);
+          await driver.db.script(`
+            drop table if exists notes;
+            create table notes (id integer primary key);
+          `);
+          await fact(driver, world.db);
+        }
+      });
+    }
+  };
+}
+
+/** Asserts that `promise` rejects with that SQLSTATE. */
+export async function rejectsWith(
+  promise: Promise<unknown>,
+  code: string,
+): Promise<void> {
+  await assert.rejects(promise, { code });
+}
+
+/** The ids that stand in `notes`. */
+export async function notesIn(db: Database): Promise<number[]> {
+  const rows = await db.query<{ readonly id: number }>(sql`
+    select id from notes order by id
+  `);
+  return rows.map((row) => row.id);
 }
