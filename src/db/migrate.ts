@@ -147,7 +147,7 @@ const LEDGER = `
   declare
     name text := (parse_ident('yardmaster.schema_migrations'))[1];
   begin
-    if to_regnamespace(quote_ident(name)) is null then
+    if not exists (select from pg_catalog.pg_namespace where nspname = name) then
       execute format('create schema %I', name);
     end if;
   end
@@ -169,8 +169,14 @@ async function readStatus(
   db: Database,
   known: readonly Migration[],
 ): Promise<MigrationStatus> {
+  // Not to_regclass(): it may answer from before the lock was granted, because
+  // a session learns of new names only when it locks a table.
   const [found] = await db.query<{ readonly exists: boolean }>(sql`
-    select to_regclass('yardmaster.schema_migrations') is not null as "exists"
+    select exists (
+      select from pg_catalog.pg_class
+      join pg_catalog.pg_namespace on pg_namespace.oid = relnamespace
+      where nspname = ${db.schema} and relname = 'schema_migrations'
+    ) as "exists"
   `);
   const applied = found?.exists ? await readLedger(db) : [];
   const { schema } = db;
