@@ -13,6 +13,8 @@ import {
 import type { WebOptions } from "./options.ts";
 import { createPaths, parseBasePath, type Paths } from "./paths.ts";
 import { assetRoutes } from "./routes/assets.ts";
+import { auditRoutes } from "./routes/audit.ts";
+import { forensicsRoutes } from "./routes/forensics.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { previewRoutes } from "./routes/previews.ts";
 import { themeRoutes } from "./routes/theme.ts";
@@ -48,6 +50,8 @@ export function createWeb(options: WebOptions): Hono<Env> {
 function mountPages(web: Hono<Env>): void {
   const before = web.routes.length;
   web.route("/", overviewRoutes());
+  web.route("/", auditRoutes());
+  web.route("/", forensicsRoutes());
   web.route("/", previewRoutes());
   web.route("/", themeRoutes());
   refuseOtherMethods(web, before);
