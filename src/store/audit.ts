@@ -153,7 +153,8 @@ export async function listAuditEvents(
       ${andEquals(sql`result::text`, filters.result)}
       ${filters.from === undefined ? sql`` : sql`and at >= ${filters.from}`}
       ${filters.until === undefined ? sql`` : sql`and at < ${filters.until}`}
-    order by id ${after === null ? sql`desc` : sql`asc`}
+    -- Not "id" alone: that would be the text of the output.
+    order by audit_events.id ${after === null ? sql`desc` : sql`asc`}
     limit ${limit}
   `);
   return after === null ? events : events.reverse();

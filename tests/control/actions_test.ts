@@ -155,16 +155,11 @@ Deno.test("cron actions refuse an entry that code no longer declares", async () 
   const name = await givenCronEntry(db);
   await givenCronEntry(db, { name: "another" });
 
-  for (
-    const answer of [
-      await operator.pauseCronEntry({ actor, name }),
-      await operator.runCronEntry({ actor, name }),
-    ]
-  ) {
-    assert(!answer.ok);
-    assert.equal(answer.refusal, "wrong_state");
-    assert.match(answer.message, /no longer declares/);
-  }
+  const answer = await operator.runCronEntry({ actor, name });
+
+  assert(!answer.ok);
+  assert.equal(answer.refusal, "wrong_state");
+  assert.match(answer.message, /no longer declares/);
 });
 
 Deno.test("queues are paused, scaled and resumed, each with its event and a hint", async () => {
@@ -329,18 +324,11 @@ const DRIFTS: readonly {
     says: /^It changed after the preview\. Nothing was done\.$/,
   },
   {
-    what: "the entry got another expression",
-    action: "pause_cron_entry",
-    given: (db) => givenCronEntry(db),
-    meanwhile: (db) => givenCronEntry(db, { expression: "0 3 * * *" }),
-    says: /\(expression\)/,
-  },
-  {
     what: "the queue was paused",
     action: "scale_queue",
     given: (db) => givenQueue(db),
     meanwhile: (db, name) => pauseQueue(db, { name, principal: "other" }),
-    says: /\(paused, pausedAt, pausedBy\)/,
+    says: /\(paused, /,
   },
   {
     what: "the job ran again and ended the same way",
