@@ -86,8 +86,8 @@ export interface CronHistoryEntry {
   readonly pausedAt: Date | null;
   readonly retiredAt: Date | null;
   readonly insertedAt: Date;
-  /** When its definition last changed: what was planned before is not known. */
-  readonly updatedAt: Date;
+  /** Since when its plan is what it is: what it was before is not known. */
+  readonly planSince: Date;
 }
 
 /** What {@linkcode classifySlots} looks at. */
@@ -200,11 +200,11 @@ function itemWithoutSlot(
 
 function classWithoutSlot(
   plannedAt: Date,
-  { pausedAt, updatedAt }: CronHistoryEntry,
+  { pausedAt, planSince }: CronHistoryEntry,
   covered: boolean,
 ): CronHistoryClass {
   // Today's expression says so; what it said then is not kept.
-  if (plannedAt <= updatedAt) return "partial_evidence";
+  if (plannedAt <= planSince) return "partial_evidence";
   if (pausedAt !== null && plannedAt >= pausedAt) return "paused";
   return covered ? "missed_fire" : "unknown";
 }
