@@ -60,17 +60,17 @@ export async function recordCoverage(
 }
 
 /**
- * Prunes spans that ended before an instant.
+ * Prunes spans that ended longer ago than `keepMs`.
  *
  * @returns How many there were.
  */
 export async function pruneCoverage(
   db: Database,
-  { before }: { readonly before: Date },
+  { keepMs }: { readonly keepMs: number },
 ): Promise<number> {
   const rows = await db.query(sql`
     delete from yardmaster.cron_coverage
-    where through_at < ${before}
+    where through_at < ${db.now} - ${keepMs}::float8 * interval '1 ms'
     returning from_at
   `);
   return rows.length;

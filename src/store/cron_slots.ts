@@ -192,13 +192,13 @@ export async function settleFollowUp(
 }
 
 /**
- * Prunes slots that were planned before an instant, the oldest first.
+ * Prunes slots that were planned longer ago than `keepMs`, the oldest first.
  *
  * @returns How many there were, `limit` at most.
  */
 export async function pruneCronSlots(
   db: Database,
-  { before, limit }: { readonly before: Date; readonly limit: number },
+  { keepMs, limit }: { readonly keepMs: number; readonly limit: number },
 ): Promise<number> {
   const rows = await db.query(sql`
     delete from yardmaster.cron_slots
@@ -206,7 +206,8 @@ export async function pruneCronSlots(
       select ctid
       from yardmaster.cron_slots
       -- A follow-up waits as long as the job before it runs.
-      where planned_at < ${before} and state <> 'queued'
+      where planned_at < ${db.now} - ${keepMs}::float8 * interval '1 ms'
+        and state <> 'queued'
       order by planned_at
       limit ${limit}
       for update skip locked
