@@ -47,6 +47,8 @@ export interface CronReadingOptions {
   /** Items of history for each entry. */
   readonly history: number;
   readonly next: number;
+  /** Only instants before this one. What stands now is then not looked at. */
+  readonly before?: Date | null;
 }
 
 /** Reads entries with their history: three statements, however many they are. */
@@ -57,7 +59,11 @@ export async function readCronEntries(
 ): Promise<CronReading[]> {
   if (entries.length === 0) return [];
   const names = entries.map((entry) => entry.name);
-  const slots = await listSlotsOfEntries(db, { names, limit: options.history });
+  const slots = await listSlotsOfEntries(db, {
+    names,
+    limit: options.history,
+    before: options.before ?? null,
+  });
   const coverage = await listCoverage(db, { since: new Date(0) });
   const ids = slots.flatMap(({ jobId }) => jobId === null ? [] : [jobId]);
   const standing = await listSlotJobs(db, ids);
@@ -77,7 +83,7 @@ function reading(
     readonly options: CronReadingOptions;
   },
 ): CronReading {
-  const { now, history } = options;
+  const { now, history, before = null } = options;
   const parsed = parseCronExpression(entry.expression, entry.timezone);
   const expression = parsed.ok ? parsed.expression : null;
   const items = classifySlots({
@@ -86,7 +92,9 @@ function reading(
     slots,
     coverage,
     after: new Date(0),
-    now,
+    // The window ends just before `before`, as if it were seen from there.
+    now: before === null ? now : new Date(before.getTime() - 1),
+    ...before === null ? {} : { onTimeMs: 0 },
     limit: history,
   });
   const stands = diagnoseCron(entry, { items, readable: parsed.ok });

@@ -8,9 +8,11 @@ import type { CronSlot } from "./cron_slots.ts";
 /** Lists the newest `limit` slots of each of the entries, newest first. */
 export async function listSlotsOfEntries(
   db: Database,
-  { names, limit }: {
+  { names, limit, before = null }: {
     readonly names: readonly string[];
     readonly limit: number;
+    /** Planned before this instant: the key to go on from. */
+    readonly before?: Date | null;
   },
 ): Promise<CronSlot[]> {
   return await db.query<CronSlot>(sql`
@@ -24,6 +26,7 @@ export async function listSlotsOfEntries(
         select *
         from yardmaster.cron_slots
         where entry_name = entry.name and kind in ('scheduled', 'manual')
+          and planned_at < coalesce(${before}::timestamptz, 'infinity')
         order by planned_at desc
         limit ${limit}
       ) as slot

@@ -1,14 +1,14 @@
 import { SUBJECT_TYPES } from "../../forensics/collect.ts";
 import { RESOURCE_LABELS } from "../links.ts";
 import type { Paths } from "../paths.ts";
-import { html, type Markup, type Shown } from "../render.ts";
+import { echo, html, type Markup } from "../render.ts";
 
 /** Picks what forensics is about: a GET form, so the answer has an address. */
 export function subjectForm(
   { paths, type, id }: {
     readonly paths: Paths;
     readonly type: string | null;
-    readonly id: Shown | null;
+    readonly id: string | null;
   },
 ): Markup {
   const options = SUBJECT_TYPES.map((known) =>
@@ -29,7 +29,9 @@ export function subjectForm(
       </div>
       <div class="field">
         <label for="subject-id">Its id or name</label>
-        <input id="subject-id" name="resource_id" type="text" value="${id}"
+        <input id="subject-id" name="resource_id" type="text" value="${echo(
+          id ?? "",
+        )}"
           required autocomplete="off" spellcheck="false">
       </div>
       <div class="filter-buttons">

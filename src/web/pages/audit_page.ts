@@ -19,7 +19,6 @@ import {
   html,
   type Markup,
   type Plain,
-  type Shown,
   text,
 } from "../render.ts";
 
@@ -78,31 +77,25 @@ export function auditQueryOf(query: AuditQuery): Query {
   return { ...query.asked };
 }
 
-function filters(query: AuditQuery, { paths, show }: AuditRowContext): Markup {
+function filters(query: AuditQuery, { paths }: AuditRowContext): Markup {
   const { asked, problems } = query;
-  const shown = (name: AuditFilter): Shown | null => {
-    const value = asked[name];
-    return value === undefined ? null : show("name", value, PAGE);
-  };
   const textField = (name: AuditFilter, hint: Plain): FilterField => ({
     kind: "text",
     name: text`${name}`,
     label: LABELS[name],
-    value: shown(name),
+    value: asked[name] ?? null,
     hint,
     error: problems[name] ?? null,
   });
   const choice = (
     name: AuditFilter,
-    options: readonly (readonly [Plain, Plain])[],
+    options: readonly (readonly [string, Plain])[],
   ): FilterField => ({
     kind: "choice",
     name: text`${name}`,
     label: LABELS[name],
-    value: shown(name),
-    options: options.map(([value, label]) =>
-      [value as string as Shown, label] as const
-    ),
+    value: asked[name] ?? null,
+    options,
   });
   const filtered = Object.keys(asked).length > 0;
   return filterForm({
@@ -112,18 +105,18 @@ function filters(query: AuditQuery, { paths, show }: AuditRowContext): Markup {
       choice(
         "resource_type",
         RESOURCE_TYPES.map((type) =>
-          [text`${type}`, text`${RESOURCE_LABELS[type]}`] as const
+          [type, text`${RESOURCE_LABELS[type]}`] as const
         ),
       ),
       textField("resource_id", text`its exact id or name`),
       choice(
         "event_type",
-        EVENT_TYPES.map((type) => [code(type), code(type)] as const),
+        EVENT_TYPES.map((type) => [type, code(type)] as const),
       ),
       textField("actor", text`an exact id`),
       choice("result", [
-        [text`applied`, text`applied`],
-        [text`refused`, text`refused`],
+        ["applied", text`applied`],
+        ["refused", text`refused`],
       ]),
       textField("from", text`2026-01-15 or 24h`),
       textField("until", text`2026-01-15 12:00`),

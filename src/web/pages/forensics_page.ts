@@ -73,7 +73,7 @@ function head(bundle: Bundle, context: ForensicsContext): Markup {
       ${subjectForm({
         paths,
         type: type ?? null,
-        id: id === undefined ? null : show("name", id, PAGE),
+        id: id ?? null,
       })}
     `;
   }

@@ -14,7 +14,7 @@ import { requires } from "../middleware.ts";
 import { page } from "../page.ts";
 import { forensicsPage } from "../pages/forensics_page.ts";
 import { outsideHref } from "../paths.ts";
-import { text } from "../render.ts";
+import { hostText, text } from "../render.ts";
 
 const viewForensics = requires(
   "view_forensics",
@@ -94,7 +94,7 @@ function resourcesOf(bundle: Bundle): ResourceRef[] {
 
 /** The host's own instructions; a seam that throws has none. */
 function hostRunbookOf(c: PageContext, bundle: Bundle): HostRunbook | null {
-  const { runbook, show } = c.var;
+  const { runbook } = c.var;
   const { resource } = bundle.subject;
   if (runbook === null || resource === null) return null;
   try {
@@ -102,7 +102,7 @@ function hostRunbookOf(c: PageContext, bundle: Bundle): HostRunbook | null {
     if (answer === null) return null;
     const href = outsideHref(answer.href);
     if (href === null) return null;
-    return { href, label: show("name", answer.label, resource) };
+    return { href, label: hostText(answer.label, 80) };
   } catch {
     return null;
   }
