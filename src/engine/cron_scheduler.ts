@@ -25,7 +25,7 @@ import {
   settleFollowUp,
 } from "../store/cron_slots.ts";
 import { insertJobs } from "../store/jobs.ts";
-import type { Notice } from "../store/notices.ts";
+import { type Notice, sendNotice } from "../store/notices.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Service, ServicePass } from "./service.ts";
 
@@ -34,7 +34,10 @@ export interface CronSchedulerOptions {
   readonly database: Database;
   /** The runtime's own when left out. */
   readonly clock?: Pick<Clock, "monotonicMs">;
-  /** Is told, after the commit, of queues with new work and of cancelled jobs. */
+  /**
+   * Is told, after the commit, of queues with new work and of cancelled jobs;
+   * sends a notice when left out.
+   */
   readonly notify?: (notice: Notice) => unknown;
   /**
    * Is told when one entry can not be dealt with; the others are. An expression
@@ -91,12 +94,15 @@ class CronScheduler implements Service {
   readonly name = "cron";
   readonly #options: CronSchedulerOptions;
   readonly #clock: Pick<Clock, "monotonicMs">;
+  readonly #notify: (notice: Notice) => unknown;
   #known = new Map<string, KnownPlan>();
   #coveredAt: Date | null = null;
 
   constructor(options: CronSchedulerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#notify = options.notify ??
+      ((notice) => sendNotice(options.database, notice));
   }
 
   async runOnce(): Promise<ServicePass> {
@@ -239,10 +245,10 @@ class CronScheduler implements Service {
   ): Promise<void> {
     try {
       if (cancelledIds.length > 0) {
-        await this.#options.notify?.({ t: "cancelled", ids: cancelledIds });
+        await this.#notify({ t: "cancelled", ids: cancelledIds });
       }
       if (queues.length > 0) {
-        await this.#options.notify?.({ t: "ready", q: queues });
+        await this.#notify({ t: "ready", q: queues });
       }
     } catch {
       // What is committed stays so.

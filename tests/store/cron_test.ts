@@ -279,14 +279,17 @@ Deno.test("pruneCronSlots() and pruneCoverage() drop what is old", async () => {
     await skipped(db, at(hours));
     await recordCoverage(db, { at: at(hours), gapMs: 1_000 });
   }
-  assert.equal(await pruneCronSlots(db, { before: at(2), limit: 1 }), 1);
-  assert.equal(await pruneCronSlots(db, { before: at(2), limit: 9 }), 1);
-  assert.equal(await pruneCoverage(db, { before: at(2) }), 2);
+  const last = at(2);
+  db.setNow(at(3));
+  const keepMs = HOUR_MS;
+  assert.equal(await pruneCronSlots(db, { keepMs, limit: 1 }), 1);
+  assert.equal(await pruneCronSlots(db, { keepMs, limit: 9 }), 1);
+  assert.equal(await pruneCoverage(db, { keepMs }), 2);
   assert.equal(
     (await listCronSlots(db, { name: "hourly", limit: 9 })).length,
     1,
   );
-  assert.deepEqual(await listCoverage(db, { since: at(0) }), [
-    { fromAt: at(2), throughAt: at(2) },
+  assert.deepEqual(await listCoverage(db, { since: new Date(0) }), [
+    { fromAt: last, throughAt: last },
   ]);
 });
