@@ -15,8 +15,10 @@ import { createPaths, parseBasePath, type Paths } from "./paths.ts";
 import { assetRoutes } from "./routes/assets.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { forensicsRoutes } from "./routes/forensics.ts";
+import { jobsRoutes } from "./routes/jobs.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { previewRoutes } from "./routes/previews.ts";
+import { queuesRoutes } from "./routes/queues.ts";
 import { themeRoutes } from "./routes/theme.ts";
 
 export type { WebOptions } from "./options.ts";
@@ -50,6 +52,8 @@ export function createWeb(options: WebOptions): Hono<Env> {
 function mountPages(web: Hono<Env>): void {
   const before = web.routes.length;
   web.route("/", overviewRoutes());
+  web.route("/", jobsRoutes());
+  web.route("/", queuesRoutes());
   web.route("/", auditRoutes());
   web.route("/", forensicsRoutes());
   web.route("/", previewRoutes());

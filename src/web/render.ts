@@ -86,6 +86,11 @@ export function echo(value: string): Plain {
   return value as Plain;
 }
 
+/** Words of the host's own configuration, such as the label of a runbook. */
+export function hostText(value: string, charactersMax: number): Shown {
+  return String(value).slice(0, charactersMax) as Shown;
+}
+
 /** Marks a link as checked. For `paths.ts` only. */
 export function checkedHref(value: string): Href {
   return value as Href;
@@ -207,6 +212,12 @@ const SHOWN_CHARACTERS_MAX = 65_536;
 function clip(value: string): string {
   if (value.length <= SHOWN_CHARACTERS_MAX) return value;
   return `${value.slice(0, SHOWN_CHARACTERS_MAX)} … (cut at 65 536 characters)`;
+}
+
+/** The first line of a shown text, cut after `max` characters. */
+export function lineOf(value: Shown, max: number): Shown {
+  const [line = ""] = value.trimStart().split("\n", 1);
+  return (line.length > max ? `${line.slice(0, max)}…` : line) as Shown;
 }
 
 /** A piece of a shown text, and what it is when the text is JSON or structure. */

@@ -1,5 +1,5 @@
 import type { Href, Markup, Plain, Shown } from "../render.ts";
-import { html } from "../render.ts";
+import { html, text } from "../render.ts";
 import type { Tone } from "./badge.ts";
 import type { Content } from "./table.ts";
 
@@ -71,20 +71,33 @@ export function emptyState(
 
 /** Older and newer, by links. There are no page numbers: rows come and go. */
 export function pager(
-  { newer, older, note = null }: {
+  {
+    newer,
+    older,
+    note = null,
+    labels = [text`Newer`, text`Older`],
+    first = null,
+  }: {
     readonly newer: Href | null;
     readonly older: Href | null;
     readonly note?: Plain | null;
+    /** Where the order is not that of age. */
+    readonly labels?: readonly [Plain, Plain];
+    /** The first page, where this is not it. */
+    readonly first?: Href | null;
   },
 ): Markup {
+  const [up, down] = labels;
   return html`
     <nav class="pager" aria-label="Pages">
+      ${first &&
+        html`<a class="button" data-variant="quiet" href="${first}">First page</a>`}
       ${newer === null
-        ? html`<span class="button" aria-disabled="true">Newer</span>`
-        : html`<a class="button" rel="prev" href="${newer}">Newer</a>`}
+        ? html`<span class="button" aria-disabled="true">${up}</span>`
+        : html`<a class="button" rel="prev" href="${newer}">${up}</a>`}
       ${older === null
-        ? html`<span class="button" aria-disabled="true">Older</span>`
-        : html`<a class="button" rel="next" href="${older}">Older</a>`}
+        ? html`<span class="button" aria-disabled="true">${down}</span>`
+        : html`<a class="button" rel="next" href="${older}">${down}</a>`}
       ${note && html`<span class="muted">${note}</span>`}
     </nav>
   `;

@@ -1,0 +1,71 @@
+import { JOB_STATES, type JobState } from "../../domain/state.ts";
+import type { CountedState, JobCount } from "../../store/job_counts.ts";
+import { type JobQuery, jobQueryOf } from "../job_query.ts";
+import type { Paths } from "../paths.ts";
+import { html, type Markup, type Plain, text } from "../render.ts";
+import { countText } from "./count.ts";
+
+/** The number of jobs of each state; suspended ones stand nowhere to be counted. */
+export type JobCounts = Readonly<Record<CountedState, JobCount>>;
+
+/** The order in which a job goes through them. */
+const ORDER: readonly JobState[] = JOB_STATES.toSorted((one, other) =>
+  PLACES[one] - PLACES[other]
+);
+const PLACES: Record<JobState, number> = {
+  available: 0,
+  scheduled: 1,
+  executing: 2,
+  retryable: 3,
+  cancelled: 4,
+  discarded: 5,
+  completed: 6,
+  suspended: 7,
+};
+
+/** Numbers above this are not worth counting. */
+const SHOWN_MAX = 10_000;
+
+/** One tab for each state, with how many jobs the filters leave in it. */
+export function jobTabs(
+  { query, counts }: { readonly query: JobQuery; readonly counts: JobCounts },
+  paths: Paths,
+): Markup {
+  const tabs = ORDER.map((state) => {
+    const href = paths.jobs(jobQueryOf(query, { state }));
+    const current = state === query.state
+      ? html`
+        aria-current="page"
+      `
+      : null;
+    const count = state === "suspended" ? null : counts[state];
+    return html`
+      <a href="${href}" ${current}>${STATE_WORDS[state]}${count &&
+        countMark(count)}</a>
+    `;
+  });
+  return html`<nav class="tabs" aria-label="State">${tabs}</nav>`;
+}
+
+/** The names of the states, as a heading has them. */
+export const STATE_WORDS = {
+  available: text`Available`,
+  scheduled: text`Scheduled`,
+  executing: text`Executing`,
+  retryable: text`Retryable`,
+  cancelled: text`Cancelled`,
+  discarded: text`Discarded`,
+  completed: text`Completed`,
+  suspended: text`Suspended`,
+} as const satisfies Record<JobState, Plain>;
+
+function countMark({ count, isExact }: JobCount): Markup {
+  const capped = !isExact || count > SHOWN_MAX;
+  const shown = countText({ count: Math.min(count, SHOWN_MAX), capped });
+  return capped
+    ? html`
+      <span class="count"
+        title="At least so many: not all were looked at">${shown}</span>
+    `
+    : html`<span class="count">${shown}</span>`;
+}

@@ -1,0 +1,161 @@
+/** What the page of one job is made from. */
+import type { Action } from "../domain/action.ts";
+import { CANCEL_FROM, DISCARD_FROM, RETRY_FROM } from "../domain/job.ts";
+import {
+  type JobStory,
+  jobStory,
+  type StoryFacts,
+} from "../domain/job_story.ts";
+import type { JobState } from "../domain/state.ts";
+import type { Database } from "../db/database.ts";
+import { type ChronologyItem, inOrder } from "../forensics/chronology.ts";
+import { jobChronology } from "../forensics/job_chronology.ts";
+import { isAlive } from "../forensics/job_diagnosis.ts";
+import type { ResourceRef } from "../seams.ts";
+import { findSlotOfJob } from "../store/evidence.ts";
+import {
+  type AttemptEventDetail,
+  type JobDetail,
+  listAttemptEvents,
+} from "../store/job_detail.ts";
+import {
+  type ExecutorEvidence,
+  findExecutorEvidence,
+  listExecutorEvidence,
+  readQueueEvidence,
+} from "../store/queue_evidence.ts";
+import type { PageContext } from "./env.ts";
+import { linksFor, type LinkTo } from "./links.ts";
+import type { Paths } from "./paths.ts";
+import type { Plain, Show } from "./render.ts";
+
+/** What can be done to a job, and from where. */
+const JOB_ACTIONS = [
+  ["retry_job", RETRY_FROM],
+  ["cancel_job", CANCEL_FROM],
+  ["discard_job", DISCARD_FROM],
+] as const satisfies readonly (readonly [Action, readonly JobState[]])[];
+
+/** One action on a job. */
+export interface JobAction {
+  readonly action: typeof JOB_ACTIONS[number][0];
+  /** Whether the state of the job has it. */
+  readonly legal: boolean;
+  /** Whether the actor may. */
+  readonly allowed: boolean;
+}
+
+/** A job with its story, and everything that printing it depends on. */
+export interface JobFacts {
+  readonly job: JobDetail;
+  readonly story: JobStory;
+  /** The executor whose lease holds it, or which ran it last. */
+  readonly executor: ExecutorEvidence | null;
+  /** Newest first. */
+  readonly timeline: readonly ChronologyItem[];
+  readonly hasOlderEvents: boolean;
+  /** What failed, newest first. */
+  readonly errors: readonly AttemptEventDetail[];
+  readonly actions: readonly JobAction[];
+  readonly readOnly: boolean;
+  readonly mayOpen: { readonly forensics: boolean; readonly audit: boolean };
+  readonly linkTo: LinkTo;
+  readonly show: Show;
+  readonly paths: Paths;
+  readonly now: Date;
+  readonly formToken: Plain;
+}
+
+/** Reads what is known about a job, and asks what the actor may do with it. */
+export async function readJobFacts(
+  c: PageContext,
+  job: JobDetail,
+): Promise<JobFacts> {
+  const { db, may, show, paths, formToken } = c.var;
+  const { events, hasOlder } = await listAttemptEvents(db, job.jobId);
+  const holder = job.executorId === null
+    ? null
+    : await findExecutorEvidence(db, job.executorId);
+  const resource: ResourceRef = { type: "job", id: job.jobId };
+  const actions = await Promise.all(
+    JOB_ACTIONS.map(async ([action, from]): Promise<JobAction> => ({
+      action,
+      legal: from.includes(job.state),
+      allowed: await may(action, resource),
+    })),
+  );
+  return {
+    job,
+    story: jobStory(await readStoryFacts(db, { job, events, holder })),
+    executor: holder,
+    timeline: await timelineOf(db, { job, events }),
+    hasOlderEvents: hasOlder,
+    errors: events.filter(({ message }) => message !== null).toReversed(),
+    actions,
+    readOnly: actions.every(({ allowed }) => !allowed),
+    mayOpen: {
+      forensics: await may("view_forensics", { type: "page", id: "forensics" }),
+      audit: await may("view_audit", { type: "page", id: "audit" }),
+    },
+    linkTo: await linksFor(c, neighboursOf(job)),
+    show,
+    paths,
+    now: job.now,
+    formToken,
+  };
+}
+
+interface Found {
+  readonly job: JobDetail;
+  readonly events: readonly AttemptEventDetail[];
+  readonly holder: ExecutorEvidence | null;
+}
+
+/** Reads no more than the state of the job can be explained with. */
+async function readStoryFacts(
+  db: Database,
+  { job, events, holder }: Found,
+): Promise<StoryFacts> {
+  const lastEvent = events.at(-1) ?? null;
+  const facts = { job, serving: [], holder, places: null, lastEvent };
+  if (job.state !== "available") return facts;
+
+  const serving = await listExecutorEvidence(db, job.queue);
+  const queue = await readQueueEvidence(db, job.queue);
+  const total = (queue.limit ?? 0) * serving.filter(isAlive).length;
+  const places = queue.limit === null ? null : { taken: queue.running, total };
+  return { ...facts, serving, places };
+}
+
+/** What happened, newest first; errors have a place of their own on the page. */
+async function timelineOf(
+  db: Database,
+  { job, events }: Omit<Found, "holder">,
+): Promise<readonly ChronologyItem[]> {
+  const { cronEntry } = job;
+  const evidence = { ...job, id: job.jobId };
+  return inOrder(jobChronology({
+    job: evidence,
+    slot: cronEntry === null
+      ? null
+      : await findSlotOfJob(db, { ...evidence, cronEntry }),
+    attempts: events.map((event) => ({ ...event, message: null })),
+  }));
+}
+
+/** The things that a job has to do with. */
+function neighboursOf(job: JobDetail): readonly ResourceRef[] {
+  const jobs = [
+    job.parentId,
+    job.cronPreviousId,
+    job.cronNextId,
+    job.uniqueHolderId,
+  ].filter((id) => id !== null);
+  return [
+    { type: "queue", id: job.queue },
+    ...job.cronEntry === null
+      ? []
+      : [{ type: "cron_entry", id: job.cronEntry } as const],
+    ...jobs.map((id) => ({ type: "job", id }) as const),
+  ];
+}

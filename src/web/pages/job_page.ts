@@ -1,0 +1,123 @@
+import { DIAGNOSES } from "../../domain/diagnosis.ts";
+import type { ResourceRef } from "../../seams.ts";
+import { TERMINAL_STATES } from "../../domain/state.ts";
+import { postureBadge, stateBadge, statusTone } from "../components/badge.ts";
+import { numberText } from "../components/count.ts";
+import { jobActions } from "../components/job_actions.ts";
+import { jobErrors } from "../components/job_errors.ts";
+import { jobIdentity } from "../components/job_identity.ts";
+import { jobRelated } from "../components/job_related.ts";
+import { jobTimeline } from "../components/job_timeline.ts";
+import { jsonView } from "../components/json_view.ts";
+import { panel, readOnlyBanner, verdict } from "../components/panel.ts";
+import { sentenceMarkup } from "../components/sentence.ts";
+import { definitions } from "../components/table.ts";
+import { timeBoth } from "../components/time.ts";
+import type { JobFacts } from "../job_facts.ts";
+import { type Href, html, type Markup, text } from "../render.ts";
+
+/** One job: why it is where it is, what can be done, and everything on record. */
+export function jobPage(facts: JobFacts, back: Href): Markup {
+  const { job, show } = facts;
+  const worker = show("name", job.worker, resourceOf(facts));
+  return html`
+    <header class="page-head">
+      <div>
+        <p class="crumbs"><a href="${back}">Jobs</a></p>
+        <h1>${worker}</h1>
+        <p>
+          Job <code>${job.jobId}</code>
+          <button class="button" data-variant="link" type="button" data-copy="${job
+            .jobId}">Copy id</button>
+        </p>
+      </div>
+    </header>
+    ${jobLive(facts)}
+  `;
+}
+
+/** The part of the page that refreshes itself, for as long as there is news. */
+export function jobLive(facts: JobFacts): Markup {
+  const { job, paths, readOnly } = facts;
+  const isOver = TERMINAL_STATES.some((state) => state === job.state);
+  const poll = isOver ? null : html`
+    hx-get="${paths.job(job.jobId)}" hx-trigger="every 5s" hx-swap="outerMorph"
+  `;
+  return html`
+    <div class="stack" id="job-live" ${poll}>
+      ${storyVerdict(facts)}
+      ${readOnly
+        ? readOnlyBanner(text`You may look at this job, and not change it.`)
+        : null}
+      ${jobActions(facts)}
+      <div class="columns">
+        <div class="stack">${timeline(facts)} ${jobErrors(facts)} ${payload(
+          facts,
+        )} ${output(facts)}</div>
+        <div class="stack">${jobIdentity(facts)} ${jobRelated(facts)}</div>
+      </div>
+    </div>
+  `;
+}
+
+function resourceOf({ job }: JobFacts): ResourceRef {
+  return { type: "job", id: job.jobId };
+}
+
+function storyVerdict(facts: JobFacts): Markup {
+  const { story, job, show, now, paths } = facts;
+  const context = { show, now, resource: resourceOf(facts) };
+  const { status } = DIAGNOSES[story.code];
+  const [first, ...also] = [story.sentence, ...story.also].map((each) =>
+    sentenceMarkup(each, context)
+  );
+  const rest = also.map((each) =>
+    html`<span class="verdict-also">${each}</span>`
+  );
+  return verdict({
+    tone: status === null ? "quiet" : statusTone(status),
+    sentence: html`${first ?? null} ${rest}`,
+    aside: stateBadge(job.state, paths),
+  });
+}
+
+function timeline(facts: JobFacts): Markup {
+  const { timeline: items, hasOlderEvents, paths } = facts;
+  const more = hasOlderEvents
+    ? html`<p class="muted">Older attempts are in the forensics of this job.</p>`
+    : null;
+  return panel({
+    id: text`timeline`,
+    title: text`Timeline`,
+    aside: postureBadge("inspection", paths),
+    body: html`${
+      jobTimeline(items, { ...facts, resource: resourceOf(facts) })
+    }${more}`,
+  });
+}
+
+function payload(facts: JobFacts): Markup {
+  const { job, show } = facts;
+  const resource = resourceOf(facts);
+  const args = jsonView(show.block("args", job.args, resource));
+  const meta = jsonView(show.block("meta", job.meta, resource));
+  return html`
+    ${panel({ id: text`args`, title: text`Args`, body: args })}
+    ${panel({ id: text`meta`, title: text`Meta`, body: meta })}
+  `;
+}
+
+function output(facts: JobFacts): Markup {
+  const { job, show, now } = facts;
+  const { outputAt, outputAttempt, outputBytes } = job;
+  const body = outputAt === null
+    ? html`<p class="muted">No recorded output found for this job.</p>`
+    : html`
+      ${definitions([
+        [text`Attempt`, outputAttempt],
+        [text`Size`, text`${numberText(outputBytes ?? 0)} bytes`],
+        [text`Recorded`, timeBoth(outputAt, now)],
+      ])} ${jsonView(show.block("output", job.output, resourceOf(facts)))}
+    `;
+  return panel({ id: text`output`, title: text`Recorded output`, body });
+}
