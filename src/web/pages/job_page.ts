@@ -1,18 +1,18 @@
 import { DIAGNOSES } from "../../domain/diagnosis.ts";
 import type { ResourceRef } from "../../seams.ts";
 import { TERMINAL_STATES } from "../../domain/state.ts";
-import { postureBadge, stateBadge, statusTone } from "../components/badge.ts";
+import { stateBadge, statusTone } from "../components/badge.ts";
 import { numberText } from "../components/count.ts";
 import { jobActions } from "../components/job_actions.ts";
 import { jobErrors } from "../components/job_errors.ts";
 import { jobIdentity } from "../components/job_identity.ts";
 import { jobRelated } from "../components/job_related.ts";
-import { jobTimeline } from "../components/job_timeline.ts";
 import { jsonView } from "../components/json_view.ts";
 import { panel, readOnlyBanner, verdict } from "../components/panel.ts";
 import { sentenceMarkup } from "../components/sentence.ts";
 import { definitions } from "../components/table.ts";
 import { timeBoth } from "../components/time.ts";
+import { timeline } from "../components/timeline.ts";
 import type { JobFacts } from "../job_facts.ts";
 import { type Href, html, type Markup, text } from "../render.ts";
 
@@ -51,7 +51,7 @@ export function jobLive(facts: JobFacts): Markup {
         : null}
       ${jobActions(facts)}
       <div class="columns">
-        <div class="stack">${timeline(facts)} ${jobErrors(facts)} ${payload(
+        <div class="stack">${history(facts)} ${jobErrors(facts)} ${payload(
           facts,
         )} ${output(facts)}</div>
         <div class="stack">${jobIdentity(facts)} ${jobRelated(facts)}</div>
@@ -81,17 +81,17 @@ function storyVerdict(facts: JobFacts): Markup {
   });
 }
 
-function timeline(facts: JobFacts): Markup {
-  const { timeline: items, hasOlderEvents, paths } = facts;
+function history(facts: JobFacts): Markup {
+  const { timeline: items, hasOlderEvents, mayOpen } = facts;
   const more = hasOlderEvents
     ? html`<p class="muted">Older attempts are in the forensics of this job.</p>`
     : null;
+  const resource = resourceOf(facts);
   return panel({
     id: text`timeline`,
     title: text`Timeline`,
-    aside: postureBadge("inspection", paths),
     body: html`${
-      jobTimeline(items, { ...facts, resource: resourceOf(facts) })
+      timeline(items, { ...facts, resource, audit: mayOpen.audit })
     }${more}`,
   });
 }
