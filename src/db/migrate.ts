@@ -9,8 +9,6 @@ import {
 } from "./schema_version.ts";
 import { inSchema, sql } from "./sql.ts";
 
-export { SchemaVersionError } from "../errors.ts";
-
 /** What {@linkcode migrate} did. */
 export interface MigrationReport {
   readonly schema: string;

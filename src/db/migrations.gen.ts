@@ -270,7 +270,7 @@ create view yardmaster.job_states as
   {
     version: 2,
     name: "cron",
-    checksum: "e8b30fd7297aa607ee1acf56d466dac1db79eaa16421d75a33c494c3119dad08",
+    checksum: "15c8d730c51d2bcc69d6234d15129fc83a10ffb1330d646bfc640d76fca727fb",
     compatibleFrom: 1,
     sql: `-- Cron: the plan, the planned instants that were dealt with, and what the
 -- scheduler looked at, so that a missed fire, a late claim and "nobody was
@@ -359,6 +359,8 @@ create table yardmaster.cron_slots (
   )
 );
 create index cron_slots_by_time on yardmaster.cron_slots (planned_at);
+create index cron_slots_missed on yardmaster.cron_slots (planned_at)
+  where state = 'missed';
 create unique index cron_entries_have_one_follow_up
   on yardmaster.cron_slots (entry_name) where state = 'queued';
 
