@@ -263,3 +263,17 @@ function wholeMs(ms: number): number {
   if (!(ms > 0)) return 0;
   return Math.min(Math.round(ms), TOOK_MS_MAX);
 }
+
+/** Which of these jobs were ended by somebody: cancelled or discarded. */
+export async function listEnded(
+  db: Database,
+  jobIds: readonly JobId[],
+): Promise<JobId[]> {
+  const rows = await db.query<{ jobId: JobId }>(sql`
+    select job_id::text as "jobId"
+    from yardmaster.outcomes
+    where job_id = any (${[...jobIds]}::bigint[])
+      and state in ('cancelled', 'discarded')
+  `);
+  return rows.map((row) => row.jobId);
+}

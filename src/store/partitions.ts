@@ -20,6 +20,8 @@ export interface Partition {
   /** From this id up to, and without, the other. */
   readonly fromId: `${bigint}`;
   readonly toId: `${bigint}`;
+  /** Ids of this day are being written now, or were. */
+  readonly begun: boolean;
 }
 
 /**
@@ -64,7 +66,8 @@ export async function listMissingPartitions(
       parent as "table",
       day.name as "day",
       yardmaster.job_id_at(day.from_at)::text as "fromId",
-      yardmaster.job_id_at(day.to_at)::text as "toId"
+      yardmaster.job_id_at(day.to_at)::text as "toId",
+      day.from_at <= ${db.now} as "begun"
     from day
     cross join unnest(${[...PARTITIONED]}::text[]) with ordinality
       as wanted (parent, place)
@@ -120,6 +123,13 @@ export async function createPartition(
       ${key(table)} >= ${fromId}::bigint and ${key(table)} < ${toId}::bigint
     `;
     await beAlone(tx, table);
+    if (partition.begun) {
+      // An insert that has found its way to the default partition, and waits
+      // there for us, would fail: so writers wait where they have not chosen yet.
+      await tx.query(sql`
+        lock table ${parent} in share row exclusive mode
+      `);
+    }
     const rows = await tx.query(sql`
       select from ${caught} where ${inRange} limit ${ROWS_MOVED_MAX + 1}
     `);

@@ -1,0 +1,155 @@
+import type { Database } from "../db/database.ts";
+import type { OnEvent } from "../events.ts";
+import { acknowledge, type RunResult } from "../store/outcomes.ts";
+import type { Clock } from "./clock.ts";
+
+/** What the acknowledger needs. */
+export interface AcknowledgerOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly onEvent: OnEvent;
+  /** The executor that tells of what was lost. */
+  readonly executorId: () => number;
+  /** Called after each flush: there may be room again. */
+  readonly onFlushed: () => void;
+}
+
+/** One statement acknowledges so many. */
+const BATCH_MAX = 1_000;
+/** So many runs may have ended without being written. */
+const UNACKNOWLEDGED_MAX = 4_000;
+const RETRY_BASE_MS = 50;
+const RETRY_CAP_MS = 5_000;
+/** Runs that end in one turn of the event loop end in one statement. */
+const GATHER_MICROTASKS = 16;
+
+/**
+ * Writes results in groups: the first at once, and while a statement is under
+ * way those that follow gather for the next. A commit costs as much for one as
+ * for a thousand.
+ *
+ * While the database can not be reached it tries again, for ever, and the bound
+ * on what is unwritten holds up new runs.
+ */
+export class Acknowledger {
+  readonly #options: AcknowledgerOptions;
+  #pending: RunResult[] = [];
+  #inFlight: readonly RunResult[] = [];
+  /** What the database will not take, so that it is not run again and again. */
+  readonly #refused: RunResult[] = [];
+  #flushing: Promise<void> | null = null;
+  #abandoned = false;
+  #endWait: (() => void) | null = null;
+
+  constructor(options: AcknowledgerOptions) {
+    this.#options = options;
+  }
+
+  add(result: RunResult): void {
+    this.#pending.push(result);
+    this.#flushing ??= this.#flushAll();
+  }
+
+  /** No run should begin before something was written. */
+  get full(): boolean {
+    return this.unacknowledged >= UNACKNOWLEDGED_MAX;
+  }
+
+  get unacknowledged(): number {
+    return this.#pending.length + this.#inFlight.length;
+  }
+
+  /** Ended runs whose jobs still stand in our leases. */
+  list(): RunResult[] {
+    return [...this.#pending, ...this.#inFlight, ...this.#refused];
+  }
+
+  /** Resolves when everything is written, or was given up. */
+  async flushed(): Promise<void> {
+    while (this.#flushing !== null) await this.#flushing;
+  }
+
+  /**
+   * Gives up what can not be written: it stays in its leases, and is rescued
+   * like the work of a process that died.
+   */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#endWait?.();
+  }
+
+  /** Takes results again after {@linkcode Acknowledger.abandon}. */
+  reopen(): void {
+    this.#abandoned = false;
+  }
+
+  async #flushAll(): Promise<void> {
+    for (let turn = 0; turn < GATHER_MICROTASKS; turn++) await null;
+    while (this.#pending.length > 0) {
+      const batch = this.#pending.splice(0, BATCH_MAX);
+      this.#inFlight = batch;
+      await this.#write(batch);
+      this.#inFlight = [];
+      this.#options.onFlushed();
+    }
+    this.#flushing = null;
+  }
+
+  async #write(batch: readonly RunResult[]): Promise<void> {
+    const { database, onEvent, executorId } = this.#options;
+    for (let tries = 0; !this.#abandoned; tries++) {
+      try {
+        const answers = await acknowledge(database, executorId(), batch);
+        onEvent({ type: "jobs_acknowledged", jobs: batch.length });
+        const lost = answers.filter((answer) => answer === "lost").length;
+        if (lost > 0) onEvent({ type: "acknowledgements_lost", jobs: lost });
+        return;
+      } catch (error) {
+        onEvent({ type: "acknowledgement_failed", jobs: batch.length, error });
+        // Not at the first: tables may have changed under the statement.
+        if (tries > 0 && isAboutData(error)) return await this.#isolate(batch);
+        await this.#wait(Math.min(RETRY_BASE_MS * 2 ** tries, RETRY_CAP_MS));
+      }
+    }
+  }
+
+  /**
+   * One result that the database refuses must not keep the others from being
+   * written: halves are tried, and the last one without its words.
+   */
+  async #isolate(batch: readonly RunResult[]): Promise<void> {
+    const [only] = batch;
+    if (batch.length > 1) {
+      const middle = Math.ceil(batch.length / 2);
+      await this.#write(batch.slice(0, middle));
+      await this.#write(batch.slice(middle));
+    } else if (
+      only?.output !== undefined || only?.event?.message !== undefined
+    ) {
+      const { output: _, event, ...bare } = only;
+      await this.#write([
+        event === undefined ? bare : { ...bare, event: { kind: event.kind } },
+      ]);
+    } else if (only !== undefined) {
+      // It stays in its lease until this process ends, and is rescued then.
+      this.#refused.push(only);
+    }
+  }
+
+  async #wait(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const stop = this.#options.clock.after(ms, resolve);
+      this.#endWait = () => {
+        stop();
+        resolve();
+      };
+    });
+    this.#endWait = null;
+  }
+}
+
+/** The class of the SQLSTATE: a value, or a constraint; trying again is vain. */
+function isAboutData(error: unknown): boolean {
+  return error instanceof Error && "code" in error &&
+    typeof error.code === "string" && /^2[23]/.test(error.code);
+}

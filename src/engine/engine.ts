@@ -1,0 +1,258 @@
+import { assert } from "../assert.ts";
+import type { Database } from "../db/database.ts";
+import type { JobId } from "../domain/job.ts";
+import type { Notice } from "../store/notices.ts";
+import { ensureQueues } from "../store/queues.ts";
+import { cancelJob } from "../store/transitions.ts";
+import {
+  type EnqueueInput,
+  enqueueJobs,
+  type EnqueueResult,
+} from "./enqueue.ts";
+import type { EnqueueOptions } from "./enqueue_options.ts";
+import { checkEngineOptions, type EngineOptions } from "./engine_options.ts";
+import { type EngineParts, engineParts } from "./engine_parts.ts";
+import { ServiceLoop } from "./service.ts";
+import { Bell, tick, type TickOptions, type TickReport } from "./tick.ts";
+import { windDown } from "./wind_down.ts";
+import type { Worker } from "./worker.ts";
+
+/** Runs jobs, and takes them in. */
+export interface Engine {
+  /** Of this process; `null` while it runs nothing. */
+  readonly executorId: number | null;
+  /**
+   * Starts to run jobs, until {@linkcode Engine.stop}.
+   *
+   * @throws What the database throws, when it can not be reached now. Later it
+   * may come and go.
+   */
+  start(): Promise<void>;
+  /**
+   * Stops: claims nothing any more, lets runs end for `graceMs` (15 s), then
+   * gives them back without burning an attempt.
+   */
+  stop(options?: { readonly graceMs?: number }): Promise<void>;
+  /**
+   * Does everything once that a started engine does all the time, for hosts with
+   * no process of their own. Only while it is not started.
+   */
+  tick(options: TickOptions): Promise<TickReport>;
+  /** Enqueues a job. The types are those of the worker. */
+  enqueue<Input>(
+    worker: Worker<Input, unknown>,
+    args: Input,
+    options?: EnqueueOptions,
+  ): Promise<EnqueueResult>;
+  /** Enqueues many, in one statement for each 10,000; one answer for each. */
+  enqueueMany(
+    inputs: readonly EnqueueInput[],
+    options?: { readonly database?: Database },
+  ): Promise<EnqueueResult[]>;
+  /**
+   * Cancels a job wherever it waits or runs.
+   *
+   * @returns False if it has ended already, or does not exist.
+   */
+  cancel(jobId: JobId): Promise<boolean>;
+  /** Passes a hint on, to this process and to the others. */
+  notify(notice: Notice): void;
+}
+
+const GRACE_MS = 15_000;
+/** The stager looks so often in any case. */
+const SOON_MS = 1_000;
+
+/** Makes an engine. Nothing happens before it is started or ticks. */
+export function createEngine(options: EngineOptions): Engine {
+  checkEngineOptions(options);
+  return new RunningEngine(options);
+}
+
+class RunningEngine implements Engine {
+  readonly #options: EngineOptions;
+  readonly #parts: EngineParts;
+  readonly #loops: ReadonlyMap<string, ServiceLoop>;
+  #state: "idle" | "starting" | "started" | "stopping" | "ticking" = "idle";
+  /** Rings when slots want jobs while it ticks. */
+  readonly #bell = new Bell();
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#parts = engineParts(options, {
+      wantsJobs: () => this.#wantJobs(),
+      ready: (queues) => this.#ready(queues),
+      heard: (notice) => this.#heard(notice),
+      listening: () => this.#wakeAll(),
+    });
+    const { clock, random, onEvent, services } = this.#parts;
+    const onError = (service: string, error: unknown) =>
+      onEvent({ type: "service_failed", service, error });
+    this.#loops = new Map(
+      services.map((service) => [
+        service.name,
+        new ServiceLoop(service, { clock, random, onError }),
+      ]),
+    );
+  }
+
+  get executorId(): number | null {
+    return this.#parts.heartbeat.executorId;
+  }
+
+  async start(): Promise<void> {
+    assert(this.#state === "idle", "an engine starts when it is idle");
+    this.#state = "starting";
+    try {
+      await this.#begin();
+    } catch (error) {
+      this.#state = "idle";
+      throw error;
+    }
+    this.#state = "started";
+    for (const loop of this.#loops.values()) loop.start();
+    const { onEvent, heartbeat } = this.#parts;
+    onEvent({ type: "engine_started", executorId: heartbeat.lastExecutorId });
+  }
+
+  async stop({ graceMs = GRACE_MS } = {}): Promise<void> {
+    const { notifier, heartbeat, refresher, listener, onEvent } = this.#parts;
+    if (this.#state !== "started") {
+      await notifier.settled();
+      return;
+    }
+    this.#state = "stopping";
+    // Until the last run has ended we stay alive, and look for cancellations.
+    const last = [heartbeat.name, refresher.name];
+    await this.#stopLoops((name) => !last.includes(name));
+    await listener.stop().catch((error: unknown) =>
+      onEvent({ type: "service_failed", service: listener.name, error })
+    );
+    const givenBack = await windDown({ ...this.#parts, graceMs });
+    await this.#stopLoops((name) => last.includes(name));
+    await heartbeat.rest().catch((error: unknown) =>
+      onEvent({ type: "service_failed", service: heartbeat.name, error })
+    );
+    await notifier.settled();
+    this.#state = "idle";
+    onEvent({ type: "engine_stopped", givenBack });
+  }
+
+  async tick(options: TickOptions): Promise<TickReport> {
+    assert(this.#state === "idle", "an engine ticks when it is idle");
+    this.#state = "ticking";
+    try {
+      await this.#begin();
+      return await tick(this.#parts, { ...options, wanted: this.#bell });
+    } finally {
+      this.#state = "idle";
+    }
+  }
+
+  async enqueue<Input>(
+    worker: Worker<Input, unknown>,
+    args: Input,
+    options: EnqueueOptions = {},
+  ): Promise<EnqueueResult> {
+    const { database, ...rest } = options;
+    const [result] = await this.enqueueMany(
+      [{ worker, args, options: rest }],
+      database === undefined ? {} : { database },
+    );
+    assert(result !== undefined, "every input has an answer");
+    return result;
+  }
+
+  async enqueueMany(
+    inputs: readonly EnqueueInput[],
+    { database }: { readonly database?: Database } = {},
+  ): Promise<EnqueueResult[]> {
+    const results = await enqueueJobs(
+      database ?? this.#options.database,
+      inputs,
+    );
+    this.#tell(results, { committed: database === undefined });
+    return results;
+  }
+
+  async cancel(jobId: JobId): Promise<boolean> {
+    const moved = await cancelJob(this.#options.database, {
+      jobId,
+      principal: null,
+    });
+    if (moved?.before === "executing") {
+      this.notify({ t: "cancelled", ids: [jobId] });
+    }
+    return moved !== null;
+  }
+
+  notify(notice: Notice): void {
+    if (notice.t === "ready") this.#parts.notifier.ready(notice.q);
+    else this.#parts.notifier.send(notice);
+    this.#heard(notice);
+  }
+
+  async #begin(): Promise<void> {
+    const { database, queues = {} } = this.#options;
+    this.#parts.acknowledger.reopen();
+    this.#parts.producer.jobsLeft = Infinity;
+    const declared = Object.entries(queues);
+    await ensureQueues(
+      database,
+      declared.map(([name, { limit }]) => ({ name, limit })),
+    );
+    if (this.#state === "starting") await this.#parts.heartbeat.runOnce();
+  }
+
+  async #stopLoops(which: (name: string) => boolean): Promise<void> {
+    const loops = [...this.#loops].filter(([name]) => which(name));
+    await Promise.all(loops.map(([, loop]) => loop.stop()));
+  }
+
+  /** Tells of new work: those who run it here, and the other processes. */
+  #tell(
+    results: readonly EnqueueResult[],
+    { committed }: { readonly committed: boolean },
+  ): void {
+    const queues = new Set<string>();
+    let soon = false;
+    for (const result of results) {
+      if (result.status !== "inserted") continue;
+      const { state, queue, runAt, insertedAt } = result.job;
+      if (state === "available") queues.add(queue);
+      else if (runAt && runAt.getTime() - insertedAt.getTime() < SOON_MS) {
+        soon = true;
+      }
+    }
+    if (soon) this.#wake(this.#parts.stager.name);
+    if (queues.size === 0) return;
+    if (committed) this.#parts.notifier.ready([...queues]);
+    else this.#parts.notifier.readySoon([...queues]);
+  }
+
+  #ready(queues: readonly string[]): void {
+    const { executor, producer } = this.#parts;
+    // An empty list was too long to send: it stands for all.
+    const ours = queues.length === 0 ||
+      queues.some((queue) => executor.queues.has(queue));
+    if (ours) producer.notice();
+  }
+
+  #heard(notice: Notice): void {
+    if (notice.t === "ready") this.#ready(notice.q);
+    else this.#wake(this.#parts.refresher.name);
+  }
+
+  #wantJobs(): void {
+    this.#wake(this.#parts.producer.name);
+    this.#bell.ring();
+  }
+
+  #wake(service: string): void {
+    if (this.#state === "started") this.#loops.get(service)?.wake();
+  }
+
+  #wakeAll(): void {
+    for (const name of this.#loops.keys()) this.#wake(name);
+  }
+}

@@ -1,0 +1,199 @@
+import { assert } from "../assert.ts";
+import { type OnEvent, quietly } from "../events.ts";
+import type { Notice } from "../store/notices.ts";
+import { Acknowledger } from "./acknowledger.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import {
+  ENGINE_DEFAULTS,
+  type EngineOptions,
+  runtimeName,
+} from "./engine_options.ts";
+import { Executor } from "./executor.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { Lifeline } from "./lifeline.ts";
+import { Listener, Notifier } from "./notifier.ts";
+import { Partitioner } from "./partitioner.ts";
+import { Producer } from "./producer.ts";
+import { Pruner } from "./pruner.ts";
+import { Refresher } from "./refresher.ts";
+import type { Service } from "./service.ts";
+import { Stager } from "./stager.ts";
+
+/** What the parts of an engine tell the whole. */
+export interface Signals {
+  /** The producer should look for work. */
+  readonly wantsJobs: () => void;
+  /** There is work in these queues. */
+  readonly ready: (queues: readonly string[]) => void;
+  /** Another process gave a hint. */
+  readonly heard: (notice: Notice) => void;
+  /** Hints may have been lost. */
+  readonly listening: () => void;
+}
+
+/** The parts of an engine, put together. */
+export interface EngineParts extends Running, Keeping {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onEvent: OnEvent;
+  readonly guests: readonly Service[];
+  /** All services, in the order in which one pass of each makes sense. */
+  readonly services: readonly Service[];
+}
+
+/** What claims, runs and acknowledges. */
+interface Running {
+  readonly executor: Executor;
+  readonly heartbeat: Heartbeat;
+  readonly acknowledger: Acknowledger;
+  readonly producer: Producer;
+  readonly refresher: Refresher;
+}
+
+/** What keeps the tables in order, and the processes in touch. */
+interface Keeping {
+  readonly notifier: Notifier;
+  readonly listener: Listener;
+  readonly stager: Stager;
+  readonly lifeline: Lifeline;
+  readonly keepers: readonly Service[];
+  /** Until when a tick need not call them again, on the clock of durations. */
+  readonly keptUntil: Map<Service, number>;
+}
+
+interface Base {
+  readonly options: EngineOptions;
+  readonly signals: Signals;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onEvent: OnEvent;
+}
+
+/** Puts an engine together. Nothing happens yet. */
+export function engineParts(
+  options: EngineOptions,
+  signals: Signals,
+): EngineParts {
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? Math.random;
+  const onEvent = quietly(options.onEvent);
+  const base: Base = { options, signals, clock, random, onEvent };
+  const running = runningParts(base);
+  const keeping = keepingParts(base);
+  const guests = options.services ?? [];
+  const services = [
+    running.heartbeat,
+    running.refresher,
+    ...(options.notify ?? true ? [keeping.listener] : []),
+    ...guests,
+    keeping.stager,
+    running.producer,
+    keeping.lifeline,
+    ...keeping.keepers,
+  ];
+  assert(
+    new Set(services.map(({ name }) => name)).size === services.length,
+    "services have different names",
+  );
+  return { ...running, ...keeping, clock, random, onEvent, guests, services };
+}
+
+function runningParts(base: Base): Running {
+  const { options, signals, clock, random, onEvent } = base;
+  const { database, workers = [], queues = {} } = options;
+  const executor: Executor = new Executor({
+    workers: new Map(workers.map((worker) => [worker.name, worker])),
+    queues,
+    clock,
+    random,
+    onEvent,
+    onResult: (result) => acknowledger.add(result),
+    isFull: () => acknowledger.full,
+    onHungry: () => producer.hungry(),
+  });
+  const heartbeat = heartbeatPart(base, executor);
+  const executorId = () => heartbeat.executorId;
+  const acknowledger: Acknowledger = new Acknowledger({
+    database,
+    clock,
+    onEvent,
+    executorId: () => heartbeat.lastExecutorId,
+    onFlushed() {
+      // Room for what was held up by the bound on the unwritten.
+      executor.beginRuns();
+      producer.hungry();
+    },
+  });
+  const producer: Producer = new Producer({
+    database,
+    executor,
+    clock,
+    onEvent,
+    executorId,
+    workers: workers.map((worker) => worker.name),
+    pollMs: options.pollMs ?? ENGINE_DEFAULTS.pollMs,
+    wake: signals.wantsJobs,
+  });
+  const refresher = new Refresher({
+    database,
+    executor,
+    acknowledger,
+    clock,
+    onEvent,
+    executorId,
+  });
+  return { executor, heartbeat, acknowledger, producer, refresher };
+}
+
+function heartbeatPart(
+  { options, clock, random, onEvent }: Base,
+  executor: Executor,
+): Heartbeat {
+  const set = { ...ENGINE_DEFAULTS, ...options };
+  return new Heartbeat({
+    database: options.database,
+    executor,
+    clock,
+    onEvent,
+    beatMs: set.heartbeatMs,
+    start: {
+      name: options.name ?? `executor-${Math.floor(random() * 1e9)}`,
+      runtime: runtimeName(),
+      queues: Object.keys(options.queues ?? {}),
+      workers: (options.workers ?? []).map((worker) => worker.name),
+      lateAfterMs: set.heartbeatLateMs,
+      missingAfterMs: set.heartbeatMissingMs,
+    },
+  });
+}
+
+function keepingParts({ options, signals, clock, onEvent }: Base): Keeping {
+  const { database } = options;
+  const set = { ...ENGINE_DEFAULTS, ...options };
+  const notifier = new Notifier({
+    database,
+    clock,
+    onEvent,
+    on: options.notify ?? true,
+    onReady: signals.ready,
+  });
+  const onReady = (queues: readonly string[]) => notifier.ready(queues);
+  const keeping = { database, onEvent, keepMs: set.retentionMs };
+  return {
+    notifier,
+    listener: new Listener({
+      database,
+      onNotice: signals.heard,
+      onReady: signals.listening,
+    }),
+    stager: new Stager({ database, onEvent, onReady }),
+    lifeline: new Lifeline({
+      database,
+      onEvent,
+      onReady,
+      missingAfterMs: set.heartbeatMissingMs,
+    }),
+    keepers: [new Partitioner(keeping), new Pruner(keeping)],
+    keptUntil: new Map(),
+  };
+}

@@ -1,0 +1,190 @@
+import type { Database } from "../db/database.ts";
+import {
+  JOB_BOUNDS,
+  type JobId,
+  jobInsertedAt,
+  normalizeTags,
+} from "../domain/job.ts";
+import {
+  uniqueKey,
+  type UniqueRule,
+  uniqueRule,
+} from "../domain/unique_key.ts";
+import {
+  type InsertAnswer,
+  insertJobs,
+  INSERTS_MAX,
+  type JobInsert,
+} from "../store/jobs.ts";
+import { replaceJob } from "../store/unique_keys.ts";
+import { checkArgs } from "./args.ts";
+import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
+import { isStorableJson } from "./run_result.ts";
+import type { Issue } from "./standard_schema.ts";
+import type { AnyWorker, JsonObject } from "./worker.ts";
+
+/** A job that was inserted. */
+export interface EnqueuedJob {
+  readonly id: JobId;
+  readonly queue: string;
+  readonly worker: string;
+  readonly state: "available" | "scheduled";
+  readonly runAt: Date | null;
+  readonly insertedAt: Date;
+}
+
+/** What became of an enqueue. */
+export type EnqueueResult =
+  | { readonly status: "inserted"; readonly job: EnqueuedJob }
+  /** Another job holds the uniqueness; `replaced` if it was overwritten. */
+  | {
+    readonly status: "conflict";
+    readonly job: { readonly id: JobId; readonly insertedAt: Date };
+    readonly replaced: boolean;
+  }
+  /** Nothing was written: the args or an option can not be used. */
+  | { readonly status: "invalid"; readonly issues: readonly Issue[] }
+  /** Reserved for limits that refuse at enqueue. Nothing answers it yet. */
+  | { readonly status: "blocked"; readonly reason: string };
+
+/** One of many. */
+export interface EnqueueInput {
+  readonly worker: AnyWorker;
+  readonly args: unknown;
+  readonly options?: Omit<EnqueueOptions, "database">;
+}
+
+/** What was checked, and is to be inserted. */
+interface Prepared {
+  readonly insert: JobInsert;
+  readonly rule: UniqueRule | null;
+}
+
+type Preparation =
+  | { readonly ok: true; readonly prepared: Prepared }
+  | { readonly ok: false; readonly issues: readonly Issue[] };
+
+/** Checks and inserts jobs. One statement for up to 10,000. */
+export async function enqueueJobs(
+  db: Database,
+  inputs: readonly EnqueueInput[],
+): Promise<EnqueueResult[]> {
+  const preparations: Preparation[] = [];
+  for (const input of inputs) preparations.push(await prepare(input));
+  const valid = preparations.flatMap((item) => item.ok ? [item.prepared] : []);
+  const results = valid.length <= INSERTS_MAX
+    ? await insertAll(db, valid)
+    // All or nothing, also when it takes several statements.
+    : await db.transaction((tx) => insertAll(tx, valid));
+  let next = 0;
+  return preparations.map((item) => {
+    if (!item.ok) return { status: "invalid", issues: item.issues };
+    const result = results[next++];
+    if (result === undefined) throw new TypeError("an insert has no answer");
+    return result;
+  });
+}
+
+async function insertAll(
+  db: Database,
+  prepared: readonly Prepared[],
+): Promise<EnqueueResult[]> {
+  const results: EnqueueResult[] = [];
+  for (let from = 0; from < prepared.length; from += INSERTS_MAX) {
+    const some = prepared.slice(from, from + INSERTS_MAX);
+    const answers = await insertJobs(db, some.map((item) => item.insert));
+    for (const [index, answer] of answers.entries()) {
+      const item = some[index];
+      if (item !== undefined) results.push(await toResult(db, item, answer));
+    }
+  }
+  return results;
+}
+
+async function toResult(
+  db: Database,
+  { insert, rule }: Prepared,
+  answer: InsertAnswer,
+): Promise<EnqueueResult> {
+  const { jobId } = answer;
+  const insertedAt = jobInsertedAt(jobId);
+  if (answer.status === "inserted") {
+    const { queue, worker } = insert;
+    const { state, runAt } = answer;
+    const job = { id: jobId, queue, worker, state, runAt, insertedAt };
+    return { status: "inserted", job };
+  }
+  const fields = rule?.replace ?? [];
+  const replaced = fields.length > 0 &&
+    await replaceJob(db, { jobId, fields, insert });
+  return { status: "conflict", job: { id: jobId, insertedAt }, replaced };
+}
+
+async function prepare(input: EnqueueInput): Promise<Preparation> {
+  const { worker, options = {} } = input;
+  const args = toStored(input.args, "args");
+  const meta = toStored(options.meta ?? {}, "meta");
+  const issues = [...checkOptions(options), ...args.issues, ...meta.issues];
+  if (args.issues.length === 0) {
+    const check = await checkArgs(worker, args.value);
+    if (!check.ok) issues.push(...check.issues);
+  }
+  if (issues.length > 0) return { ok: false, issues };
+
+  const insert: JobInsert = {
+    queue: options.queue ?? worker.queue,
+    worker: worker.name,
+    args: args.value,
+    meta: meta.value,
+    tags: normalizeTags([...worker.tags, ...options.tags ?? []]),
+    priority: options.priority ?? worker.priority,
+    maxAttempts: options.maxAttempts ?? worker.maxAttempts,
+    runAt: options.runAt ?? null,
+    delayMs: options.delayMs ?? null,
+    deadlineMs: options.deadlineMs ?? worker.deadlineMs,
+  };
+  const rule = uniqueRule(worker.unique, options.unique);
+  if (rule === null) return { ok: true, prepared: { insert, rule } };
+  const subject = {
+    queue: insert.queue,
+    worker: insert.worker,
+    args: args.value,
+    meta: meta.value,
+  };
+  const unique = {
+    key: await uniqueKey(rule, subject),
+    states: rule.states,
+    periodMs: rule.periodMs,
+  };
+  return { ok: true, prepared: { insert: { ...insert, unique }, rule } };
+}
+
+/**
+ * A value as the database will give it back: a date is a text then, and what is
+ * undefined is not there. The schema sees this, at enqueue as at run.
+ */
+function toStored(
+  value: unknown,
+  path: string,
+): { readonly value: JsonObject; readonly issues: Issue[] } {
+  const bad = (message: string) => ({ value: {}, issues: [{ path, message }] });
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return bad("must be a JSON object");
+  }
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    return bad(`can not be written as JSON: ${String(error)}`);
+  }
+  if (text === undefined || !text.startsWith("{")) {
+    return bad("must be a JSON object");
+  }
+  if (text.length > JOB_BOUNDS.jsonLengthMax) {
+    return bad("must be at most 1 MiB as JSON");
+  }
+  if (!isStorableJson(text)) {
+    return bad("must not hold NUL characters or half of a surrogate pair");
+  }
+  return { value: JSON.parse(text) as JsonObject, issues: [] };
+}

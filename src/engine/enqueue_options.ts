@@ -1,0 +1,143 @@
+import type { Database } from "../db/database.ts";
+import {
+  JOB_BOUNDS,
+  JOB_STATES,
+  normalizeTags,
+  parseDelayMs,
+} from "../domain/job.ts";
+import {
+  REPLACEABLE,
+  STATE_GROUPS,
+  UNIQUE_FIELDS,
+  type UniqueOptions,
+} from "../domain/unique_key.ts";
+import type { Issue } from "./standard_schema.ts";
+import { isName, isWhole, type JsonObject } from "./worker.ts";
+
+/** How a job is enqueued; what is left out is as its worker says. */
+export interface EnqueueOptions {
+  /** Not before this instant. */
+  readonly runAt?: Date;
+  /** Not before so many milliseconds from now, by the database's clock. */
+  readonly delayMs?: number;
+  readonly queue?: string;
+  /** 0 (first) to 9. */
+  readonly priority?: number;
+  readonly maxAttempts?: number;
+  /** Trimmed, lower-cased and without repetitions; added to the worker's. */
+  readonly tags?: readonly string[];
+  /** Notes that no worker reads: a JSON object of at most 1 MiB. */
+  readonly meta?: JsonObject;
+  readonly unique?: boolean | UniqueOptions;
+  /** From now; after that the job is cancelled, running or not. */
+  readonly deadlineMs?: number;
+  /** A handle on the host's own open transaction: the job commits with it. */
+  readonly database?: Database;
+}
+
+/** Answers what is wrong with a value, or `null`. */
+type Check = (value: unknown) => string | null;
+
+const CHECKS = {
+  runAt: (value) =>
+    value instanceof Date && !Number.isNaN(value.getTime()) &&
+      Math.abs(value.getTime()) < Date.UTC(9999, 0)
+      ? null
+      : "must be a valid Date",
+  delayMs: isDelay,
+  queue: (value) => isName(value) ? null : "must have 1 to 128 characters",
+  priority: (value) =>
+    isWhole(value, { least: 0, most: JOB_BOUNDS.priorityMax })
+      ? null
+      : "must be 0 to 9",
+  maxAttempts: (value) =>
+    isWhole(value, { least: 1, most: JOB_BOUNDS.maxAttemptsMax })
+      ? null
+      : "must be 1 to 1000",
+  tags: areTags,
+  // Its size and its contents are checked with those of the args.
+  meta: () => null,
+  unique: isUnique,
+  deadlineMs: isDelay,
+  database: (value) =>
+    typeof value === "object" && value !== null && "query" in value
+      ? null
+      : "must be a Database, such as postgresJs(tx)",
+} as const satisfies Record<keyof EnqueueOptions, Check>;
+
+const UNIQUE_CHECKS = {
+  fields: (value) => isListOf(value, UNIQUE_FIELDS),
+  keys: (value) =>
+    Array.isArray(value) && value.every((key) => typeof key === "string")
+      ? null
+      : "must be a list of texts",
+  periodMs: (value) => value === null ? null : isDelay(value),
+  states: (value) =>
+    typeof value === "string"
+      ? Object.hasOwn(STATE_GROUPS, value) ? null : "must be a group of states"
+      : isListOf(value, JOB_STATES),
+  onConflict: (value) =>
+    value === "reject"
+      ? null
+      : typeof value === "object" && value !== null && "replace" in value
+      ? isListOf(value.replace, REPLACEABLE)
+      : `must be "reject" or { replace: [...] }`,
+} as const satisfies Record<keyof UniqueOptions, Check>;
+
+/** What is wrong with options; an option that we do not know is. */
+export function checkOptions(options: EnqueueOptions): Issue[] {
+  const issues = checkAll(options, CHECKS);
+  if (options.runAt !== undefined && options.delayMs !== undefined) {
+    issues.push({ path: "delayMs", message: "must not be given with runAt" });
+  }
+  return issues;
+}
+
+function checkAll(
+  values: object,
+  checks: Readonly<Record<string, Check>>,
+): Issue[] {
+  const issues: Issue[] = [];
+  for (const [path, value] of Object.entries(values)) {
+    if (value === undefined) continue;
+    const check = Object.hasOwn(checks, path) ? checks[path] : undefined;
+    const message = check === undefined ? "is not known" : check(value);
+    if (message !== null) issues.push({ path, message });
+  }
+  return issues;
+}
+
+function isDelay(value: unknown): string | null {
+  const parsed = parseDelayMs(value);
+  return parsed !== null && Number(value) <= JOB_BOUNDS.delayMsMax
+    ? null
+    : "must be milliseconds from 0 to ten years";
+}
+
+function areTags(value: unknown): string | null {
+  if (!Array.isArray(value)) return "must be a list of texts";
+  if (!value.every((tag) => typeof tag === "string" && !tag.includes("\0"))) {
+    return "must be a list of texts";
+  }
+  const tags = normalizeTags(value);
+  return tags.length <= JOB_BOUNDS.tagsMax &&
+      tags.every((tag) => tag.length <= JOB_BOUNDS.tagLengthMax)
+    ? null
+    : "must be at most 50 tags of at most 255 characters";
+}
+
+function isUnique(value: unknown): string | null {
+  if (typeof value === "boolean") return null;
+  if (typeof value !== "object" || value === null) {
+    return "must be true, false or an object";
+  }
+  const [first] = checkAll(value, UNIQUE_CHECKS);
+  return first === undefined ? null : `${first.path} ${first.message}`;
+}
+
+function isListOf(value: unknown, known: readonly string[]): string | null {
+  return Array.isArray(value) && value.length >= 1 &&
+      value.every((item) => known.includes(item))
+    ? null
+    : `must be a list of ${known.join(", ")}`;
+}

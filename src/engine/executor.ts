@@ -1,0 +1,290 @@
+import type { OnEvent } from "../events.ts";
+import type { ClaimedJob, QueueDemand } from "../store/leases.ts";
+import { LEASE_JOBS_MAX } from "../store/leases.ts";
+import type { RunResult } from "../store/outcomes.ts";
+import type { AbortKind } from "./abort_reason.ts";
+import { parseArgs } from "./args.ts";
+import type { Clock } from "./clock.ts";
+import { Run } from "./run.ts";
+import {
+  expired,
+  failed,
+  givenBack,
+  returned,
+  type Settlement,
+} from "./run_result.ts";
+import { QueueSlots } from "./slots.ts";
+import type { AnyWorker } from "./worker.ts";
+
+/** A queue as a host declares it. */
+export interface QueueOptions {
+  /** Jobs that this process runs at a time, 1 to 10,000. */
+  readonly limit: number;
+}
+
+/** What the executor needs. */
+export interface ExecutorOptions {
+  readonly workers: ReadonlyMap<string, AnyWorker>;
+  readonly queues: Readonly<Record<string, QueueOptions>>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly onEvent: OnEvent;
+  readonly onResult: (result: RunResult) => void;
+  /** Nothing begins while too much is unwritten. */
+  readonly isFull: () => boolean;
+  /** A slot is free, and little or nothing waits for it. */
+  readonly onHungry: () => void;
+}
+
+/** Runs claimed jobs, as many at a time as their queues allow. */
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #queues = new Map<string, QueueSlots>();
+  readonly #runs = new Set<Run>();
+  #firstQueue = 0;
+  /** Jobs that went back without burning an attempt, since this process began. */
+  givenBack = 0;
+  #idle: (() => void)[] = [];
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+    const nowMs = options.clock.monotonicMs();
+    for (const [name, { limit }] of Object.entries(options.queues)) {
+      this.#queues.set(name, new QueueSlots(name, { limit, nowMs }));
+    }
+  }
+
+  get queues(): ReadonlyMap<string, QueueSlots> {
+    return this.#queues;
+  }
+
+  /** All that this process holds: what waits for a slot and what runs. */
+  get runs(): ReadonlySet<Run> {
+    return this.#runs;
+  }
+
+  /**
+   * What to claim now, with so much ahead that fast workers never wait.
+   *
+   * @param jobsMax Of all queues together.
+   */
+  demand(jobsMax: number): QueueDemand[] {
+    const { clock, isFull } = this.#options;
+    if (isFull()) return [];
+    const nowMs = clock.monotonicMs();
+    const queues = [...this.#queues.values()];
+    // Each pass begins with another, or a busy first one would starve the rest.
+    this.#firstQueue = (this.#firstQueue + 1) % Math.max(queues.length, 1);
+    const turn = queues.slice(this.#firstQueue).concat(
+      queues.slice(0, this.#firstQueue),
+    );
+    let left = Math.min(jobsMax, LEASE_JOBS_MAX);
+    const demands: QueueDemand[] = [];
+    for (const queue of turn) {
+      const prefetch = queue.prefetch(nowMs);
+      const most = Math.min(queue.limit + prefetch - queue.held, left);
+      if (queue.paused || most <= 0 || queue.buffered > queue.lowMark) continue;
+      left -= most;
+      demands.push({
+        queue: queue.name,
+        declaredLimit: queue.declaredLimit,
+        held: queue.held,
+        prefetch,
+        most,
+      });
+    }
+    return demands;
+  }
+
+  /** Takes claimed jobs in, and begins those for which there is a slot. */
+  accept(jobs: readonly ClaimedJob[]): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const job of jobs) {
+      const run = new Run(job, nowMs);
+      this.#runs.add(run);
+      this.#queues.get(job.queue)?.buffer(run);
+    }
+    this.beginRuns();
+  }
+
+  /** Begins what has a slot. */
+  beginRuns(): void {
+    for (const queue of this.#queues.values()) {
+      while (!this.#options.isFull()) {
+        const run = queue.takeNext();
+        if (run === null) break;
+        void this.#run(run, queue);
+      }
+    }
+  }
+
+  /** Gives back jobs that wait for a slot: no attempt is burnt. */
+  giveBackBuffered(which: (run: Run) => boolean): void {
+    for (const queue of this.#queues.values()) {
+      for (const run of queue.takeBuffered(which)) {
+        this.#runs.delete(run);
+        this.#settle(run, givenBack(run, this.#context(run)));
+      }
+    }
+    if (this.#runs.size === 0) this.#tellIdle();
+  }
+
+  /** Gives back what runs, whatever it still does. */
+  giveBackRuns(): void {
+    for (const run of this.#runs) {
+      if (run.settled) continue;
+      this.#settle(run, givenBack(run, this.#context(run)));
+    }
+  }
+
+  /** Forgets what waits for a slot: others hold it by now. */
+  dropBuffered(): void {
+    for (const queue of this.#queues.values()) {
+      for (const run of queue.takeBuffered(() => true)) this.#runs.delete(run);
+    }
+    if (this.#runs.size === 0) this.#tellIdle();
+  }
+
+  /** Tells runs that nobody waits for them. What waits for a slot never runs. */
+  abort(kind: AbortKind, which: (run: Run) => boolean = () => true): void {
+    for (const run of [...this.#runs]) if (which(run)) run.abort(kind);
+  }
+
+  /** Resolves when nothing runs and nothing waits for a slot. */
+  idle(): Promise<void> {
+    if (this.#runs.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  async #run(run: Run, queue: QueueSlots): Promise<void> {
+    run.startedMs = this.#options.clock.monotonicMs();
+    const worker = this.#options.workers.get(run.job.worker);
+    try {
+      if (worker !== undefined) await this.#perform(run, worker);
+    } finally {
+      run.stopTimers();
+      queue.finish(run);
+      this.#runs.delete(run);
+      this.#afterRun(queue);
+    }
+  }
+
+  #afterRun(queue: QueueSlots): void {
+    const { isFull, onHungry } = this.#options;
+    while (!isFull()) {
+      const next = queue.takeNext();
+      if (next === null) break;
+      void this.#run(next, queue);
+    }
+    if (queue.buffered <= queue.lowMark) onHungry();
+    if (this.#runs.size === 0) this.#tellIdle();
+  }
+
+  async #perform(run: Run, worker: AnyWorker): Promise<void> {
+    // Cancelled, or lost, while it waited for its slot.
+    if (run.aborted !== null) return this.#interrupted(run);
+    if (this.#setTimers(run, worker) === "expired") return;
+    try {
+      const args = worker.args === null
+        ? run.job.args
+        : await parseArgs(worker, run);
+      const value = await worker.perform(args as never, run);
+      if (run.settled) return;
+      this.#settle(
+        run,
+        returned(run, worker, { ...this.#context(run), value }),
+      );
+    } catch (error) {
+      if (run.settled) return;
+      // What a run throws once it was told to stop says nothing about the job.
+      if (run.aborted !== null) return this.#interrupted(run);
+      this.#fail(run, worker, { kind: "failed", error });
+    }
+  }
+
+  /**
+   * A run that was told to stop and did. Its job goes back; when it was taken
+   * from us the answer is `lost`, which is recorded.
+   */
+  #interrupted(run: Run): void {
+    this.#settle(run, givenBack(run, this.#context(run)));
+  }
+
+  #fail(
+    run: Run,
+    worker: AnyWorker,
+    failure: { kind: "failed" | "timed_out"; error: unknown },
+  ): void {
+    this.#settle(
+      run,
+      failed(run, worker, { ...this.#context(run), ...failure }),
+      failure.error,
+    );
+  }
+
+  /** Most runs have neither timeout nor deadline, and cost no timer. */
+  #setTimers(run: Run, worker: AnyWorker): "expired" | "running" {
+    const { clock } = this.#options;
+    const { deadlineInMs } = run.job;
+    if (deadlineInMs !== null) {
+      const leftMs = deadlineInMs - (clock.monotonicMs() - run.claimedMs);
+      if (leftMs < 0) {
+        this.#settle(run, expired(run, this.#context(run)));
+        return "expired";
+      }
+      run.addTimer(clock.after(leftMs, () => this.#expire(run)));
+    }
+    if (worker.timeoutMs !== null) {
+      run.addTimer(
+        clock.after(worker.timeoutMs, () => this.#timeOut(run, worker)),
+      );
+    }
+    return "running";
+  }
+
+  #expire(run: Run): void {
+    if (run.settled) return;
+    run.abort("deadline");
+    this.#settle(run, expired(run, this.#context(run)));
+  }
+
+  #timeOut(run: Run, worker: AnyWorker): void {
+    if (run.settled) return;
+    run.abort("timeout");
+    const error = new Error(
+      `The attempt took longer than ${worker.timeoutMs} ms`,
+    );
+    error.name = "TimeoutError";
+    error.stack = "";
+    this.#fail(run, worker, { kind: "timed_out", error });
+  }
+
+  #settle(run: Run, { result, end }: Settlement, error?: unknown): void {
+    run.settled = true;
+    if (end === "given_back") this.givenBack += 1;
+    this.#options.onResult(result);
+    this.#options.onEvent({
+      type: "run_ended",
+      worker: run.worker,
+      queue: run.queue,
+      end,
+      attempt: run.attempt,
+      tookMs: result.tookMs,
+      ...(error !== undefined && { error }),
+    });
+  }
+
+  #context(run: Run) {
+    const { clock, random, onEvent } = this.#options;
+    const tookMs = run.startedMs === null
+      ? 0
+      : clock.monotonicMs() - run.startedMs;
+    return { tookMs, random, onEvent };
+  }
+
+  #tellIdle(): void {
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,55 @@
+import type { Database } from "../db/database.ts";
+import type { OnEvent } from "../events.ts";
+import { pruneCoverage } from "../store/cron_coverage.ts";
+import { pruneCronSlots } from "../store/cron_slots.ts";
+import {
+  pruneDefaultPartitions,
+  pruneExecutors,
+  pruneOrphanedEvents,
+} from "../store/retention.ts";
+import { pruneUniqueKeys } from "../store/unique_keys.ts";
+import type { Service, ServicePass } from "./service.ts";
+
+/** What the pruner needs. */
+export interface PrunerOptions {
+  readonly database: Database;
+  readonly onEvent: OnEvent;
+  readonly keepMs: number;
+}
+
+/** Rows that one statement deletes. */
+const BATCH_MAX = 1_000;
+const INTERVAL_MS = 60_000;
+
+/**
+ * Deletes, a little at a time, what no partition takes with it: old jobs that
+ * the default partitions caught, claims of uniqueness that hold nothing,
+ * executors that are long gone, and the history of cron entries.
+ */
+export class Pruner implements Service {
+  readonly name = "pruner";
+  readonly intervalMs = INTERVAL_MS;
+  readonly #options: PrunerOptions;
+
+  constructor(options: PrunerOptions) {
+    this.#options = options;
+  }
+
+  async runOnce(): Promise<ServicePass> {
+    const { database, onEvent, keepMs } = this.#options;
+    const pruning = { keepMs, limit: BATCH_MAX };
+    const jobs = await pruneDefaultPartitions(database, pruning);
+    if (jobs > 0) onEvent({ type: "jobs_pruned", jobs });
+    const rest = [
+      await pruneOrphanedEvents(database, pruning),
+      await pruneUniqueKeys(database, {
+        goneBeforeMs: keepMs,
+        limit: BATCH_MAX,
+      }),
+      await pruneExecutors(database, pruning),
+      await pruneCronSlots(database, pruning),
+      await pruneCoverage(database, pruning),
+    ];
+    return { worked: [jobs, ...rest].some((count) => count >= BATCH_MAX) };
+  }
+}

@@ -1,0 +1,161 @@
+import { chooseBackoffMs } from "../domain/backoff.ts";
+import { errorFacts, storable } from "../domain/fingerprint.ts";
+import { afterFailure, JOB_BOUNDS } from "../domain/job.ts";
+import type { OnEvent, RunEnd } from "../events.ts";
+import type { RunEvent, RunResult } from "../store/outcomes.ts";
+import type { Run } from "./run.ts";
+import { isVerdict, type Verdict } from "./verdict.ts";
+import type { AnyWorker } from "./worker.ts";
+
+/** What a result is made of, beside the run. */
+export interface ResultContext {
+  readonly tookMs: number;
+  readonly random: () => number;
+  readonly onEvent: OnEvent;
+}
+
+/** A result, and how it is called in telemetry. */
+export interface Settlement {
+  readonly result: RunResult;
+  readonly end: RunEnd;
+}
+
+/** The folder of our own code, whose frames say nothing about the host's. */
+const OWN_ROOT = ownRoot();
+
+/** What becomes of a run that returned. Whatever is no verdict is a value. */
+export function returned(
+  run: Run,
+  worker: AnyWorker,
+  { value, ...context }: ResultContext & { readonly value: unknown },
+): Settlement {
+  if (isVerdict(value)) return decided(run, value, context);
+  const result: RunResult = resultOf(run, { ...context, to: "completed" });
+  if (!worker.recordOutput || value === undefined) {
+    return { result, end: "completed" };
+  }
+  const output = storableOutput(run, value, context.onEvent);
+  return {
+    result: output === null ? result : { ...result, output },
+    end: "completed",
+  };
+}
+
+function decided(
+  run: Run,
+  verdict: Verdict,
+  context: ResultContext,
+): Settlement {
+  if (verdict.kind === "snooze") {
+    return {
+      result: {
+        ...resultOf(run, { ...context, to: "scheduled" }),
+        delayMs: verdict.delayMs,
+        event: { kind: "snoozed" },
+      },
+      end: "snoozed",
+    };
+  }
+  const end = verdict.kind === "cancel" ? "cancelled" : "discarded";
+  const event: RunEvent = { kind: end, message: storable(verdict.reason) };
+  return {
+    result: { ...resultOf(run, { ...context, to: end }), event },
+    end,
+  };
+}
+
+/** What becomes of a run whose attempt failed, or took too long. */
+export function failed(
+  run: Run,
+  worker: AnyWorker,
+  { error, kind, ...context }: ResultContext & {
+    readonly error: unknown;
+    readonly kind: "failed" | "timed_out";
+  },
+): Settlement {
+  const event: RunEvent = { kind, ...errorFacts(error, OWN_ROOT) };
+  const next = afterFailure(
+    run,
+    () =>
+      chooseBackoffMs(
+        { attempt: run.attempt, maxAttempts: run.maxAttempts, error },
+        { backoff: worker.backoff, random: context.random },
+      ),
+  );
+  const result = next.to === "outcomes"
+    ? resultOf(run, { ...context, to: "discarded" })
+    : {
+      ...resultOf(run, { ...context, to: "retryable" }),
+      delayMs: next.delayMs,
+    };
+  return { result: { ...result, event }, end: kind };
+}
+
+/** What becomes of a run whose deadline passed. */
+export function expired(run: Run, context: ResultContext): Settlement {
+  const result = resultOf(run, { ...context, to: "cancelled" });
+  return { result: { ...result, event: { kind: "expired" } }, end: "expired" };
+}
+
+/**
+ * What becomes of a run that was interrupted: it goes back, and no attempt is
+ * burnt. Of one that had not begun there is nothing to tell.
+ */
+export function givenBack(run: Run, context: ResultContext): Settlement {
+  const result = resultOf(run, { ...context, to: "available" });
+  return {
+    result: run.startedMs === null
+      ? result
+      : { ...result, event: { kind: "given_back" } },
+    end: "given_back",
+  };
+}
+
+function resultOf(
+  run: Run,
+  { to, tookMs }: { to: RunResult["to"]; tookMs: number },
+): RunResult {
+  const { leaseId, jobId, attempt } = run.job;
+  return { leaseId, jobId, attempt, to, tookMs };
+}
+
+function storableOutput(
+  run: Run,
+  value: unknown,
+  onEvent: OnEvent,
+): { readonly value: unknown } | null {
+  const text = toJson(value);
+  if (text === null) {
+    onEvent({ type: "output_dropped", worker: run.worker, why: "not_json" });
+    return null;
+  }
+  if (text.length > JOB_BOUNDS.jsonLengthMax) {
+    onEvent({ type: "output_dropped", worker: run.worker, why: "too_large" });
+    return null;
+  }
+  return { value: JSON.parse(text) };
+}
+
+function toJson(value: unknown): string | null {
+  try {
+    const text = JSON.stringify(value);
+    return text !== undefined && isStorableJson(text) ? text : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Postgres stores no NUL, and no half of a surrogate pair, in JSON. */
+export function isStorableJson(text: string): boolean {
+  if (!text.includes("\\u")) return true;
+  return !/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(text);
+}
+
+/** `undefined` where a bundler took the address of the module away. */
+function ownRoot(): string | undefined {
+  try {
+    return new URL("..", import.meta.url).href;
+  } catch {
+    return undefined;
+  }
+}

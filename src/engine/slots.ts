@@ -1,0 +1,113 @@
+import type { Run } from "./run.ts";
+
+/** How long a job may wait here for a slot before others should have it. */
+const BUFFER_AHEAD_MS = 50;
+/** Enough for the fastest workers between two claims. */
+const PREFETCH_MAX = 500;
+/** Below this span a rate says nothing. */
+const RATE_SPAN_MS = 2;
+
+/**
+ * What one queue may run here: slots, and the jobs that wait for one. Jobs are
+ * fetched ahead only as far as they start within {@linkcode BUFFER_AHEAD_MS}, so
+ * slow jobs are never kept from an idle process.
+ */
+export class QueueSlots {
+  readonly name: string;
+  readonly declaredLimit: number;
+  paused = false;
+  #chosenLimit: number | null = null;
+  readonly #running = new Set<Run>();
+  #buffer: Run[] = [];
+  /** Taken from the front without moving the rest. */
+  #head = 0;
+  #finished = 0;
+  #rateSince: number;
+  #ratePerMs = 0;
+  #prefetch = 0;
+
+  constructor(name: string, options: { limit: number; nowMs: number }) {
+    this.name = name;
+    this.declaredLimit = options.limit;
+    this.#rateSince = options.nowMs;
+  }
+
+  get limit(): number {
+    return this.#chosenLimit ?? this.declaredLimit;
+  }
+
+  /** Takes over what an operator chose. */
+  settle({ chosenLimit, paused }: {
+    readonly chosenLimit: number | null;
+    readonly paused: boolean;
+  }): void {
+    this.#chosenLimit = chosenLimit;
+    this.paused = paused;
+  }
+
+  get running(): ReadonlySet<Run> {
+    return this.#running;
+  }
+
+  get buffered(): number {
+    return this.#buffer.length - this.#head;
+  }
+
+  /** Jobs here, with those whose run has outlived its attempt. */
+  get held(): number {
+    return this.#running.size + this.buffered;
+  }
+
+  /** With so few waiting it is time to fetch more. */
+  get lowMark(): number {
+    return this.#prefetch / 2;
+  }
+
+  buffer(run: Run): void {
+    this.#buffer.push(run);
+  }
+
+  /** The next job, if there is one and a slot for it. */
+  takeNext(): Run | null {
+    if (this.#running.size >= this.limit || this.buffered === 0) return null;
+    const run = this.#buffer[this.#head];
+    this.#head += 1;
+    if (this.#head === this.#buffer.length) {
+      this.#buffer = [];
+      this.#head = 0;
+    }
+    if (run === undefined) return null;
+    this.#running.add(run);
+    return run;
+  }
+
+  finish(run: Run): void {
+    if (this.#running.delete(run)) this.#finished += 1;
+  }
+
+  /** Takes out the waiting jobs that `gone` names. */
+  takeBuffered(gone: (run: Run) => boolean): Run[] {
+    const waiting = this.#buffer.slice(this.#head);
+    const taken = waiting.filter(gone);
+    if (taken.length > 0) {
+      this.#buffer = waiting.filter((run) => !taken.includes(run));
+      this.#head = 0;
+    }
+    return taken;
+  }
+
+  /** How many jobs to fetch ahead, from what was finished lately. */
+  prefetch(nowMs: number): number {
+    const spanMs = nowMs - this.#rateSince;
+    if (spanMs >= RATE_SPAN_MS) {
+      this.#ratePerMs = (this.#ratePerMs + this.#finished / spanMs) / 2;
+      this.#finished = 0;
+      this.#rateSince = nowMs;
+    }
+    this.#prefetch = Math.min(
+      Math.floor(this.#ratePerMs * BUFFER_AHEAD_MS),
+      PREFETCH_MAX,
+    );
+    return this.#prefetch;
+  }
+}

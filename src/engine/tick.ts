@@ -1,0 +1,130 @@
+import type { OnEvent } from "../events.ts";
+import type { EngineParts } from "./engine_parts.ts";
+import type { Service } from "./service.ts";
+import { windDown, within } from "./wind_down.ts";
+
+/** How much one tick may do. */
+export interface TickOptions {
+  /** Then what still runs is told to stop, and goes back. */
+  readonly budgetMs: number;
+  /** Jobs to run at most. */
+  readonly maxJobs?: number;
+}
+
+/** What a tick did. */
+export interface TickReport {
+  /** Jobs that it claimed. */
+  readonly claimed: number;
+  /** Jobs that went back because the budget was used up. */
+  readonly givenBack: number;
+  /** Services that could not do their part; `onEvent` was told why. */
+  readonly failed: readonly string[];
+  /** Nothing was left to do. */
+  readonly done: boolean;
+  readonly tookMs: number;
+}
+
+/** A signal that is not lost when nobody waits for it. */
+export class Bell {
+  #rung = false;
+  #answer: (() => void) | null = null;
+
+  ring(): void {
+    this.#rung = true;
+    this.#answer?.();
+  }
+
+  /** Resolves at the next ring, or at once after one that nobody heard. */
+  async wait(): Promise<void> {
+    if (!this.#rung) {
+      await new Promise<void>((resolve) => this.#answer = resolve);
+      this.#answer = null;
+    }
+    this.#rung = false;
+  }
+}
+
+/** One pass of everything, within a budget. */
+export async function tick(
+  parts: EngineParts,
+  { budgetMs, maxJobs = Infinity, wanted }: TickOptions & {
+    readonly wanted: Bell;
+  },
+): Promise<TickReport> {
+  const { clock, producer, heartbeat, refresher } = parts;
+  const beganMs = clock.monotonicMs();
+  const leftMs = () => budgetMs - (clock.monotonicMs() - beganMs);
+  const failed = new Set<string>();
+  const pass = (service: Service) => tryPass(service, { parts, failed });
+
+  const claimedBefore = producer.claimed;
+  producer.jobsLeft = maxJobs;
+  // Without a row of its own nobody may claim: then the host hears of the fault.
+  await heartbeat.runOnce();
+  await pass(refresher);
+  for (const guest of parts.guests) await pass(guest);
+
+  let done = false;
+  while (!done && leftMs() > 0 && producer.jobsLeft > 0) {
+    const staged = await pass(parts.stager);
+    const claimed = await pass(producer);
+    const rescued = await pass(parts.lifeline);
+    if (staged || claimed || rescued) continue;
+    done = await waitForWork(parts, { wanted, leftMs });
+  }
+  const givenBack = await windDown({
+    ...parts,
+    graceMs: Math.max(leftMs(), 0),
+  });
+  for (const keeper of parts.keepers) {
+    const nowMs = clock.monotonicMs();
+    if (leftMs() <= 0 || nowMs < (parts.keptUntil.get(keeper) ?? 0)) continue;
+    await pass(keeper);
+    parts.keptUntil.set(keeper, nowMs + (keeper.intervalMs ?? 0));
+  }
+  await heartbeat.rest();
+  await parts.notifier.settled();
+  return {
+    claimed: producer.claimed - claimedBefore,
+    givenBack,
+    failed: [...failed],
+    done,
+    tookMs: clock.monotonicMs() - beganMs,
+  };
+}
+
+/** Waits until slots are free or all is done; true if nothing is left. */
+async function waitForWork(
+  { executor, acknowledger, clock }: EngineParts,
+  { wanted, leftMs }: {
+    readonly wanted: Bell;
+    readonly leftMs: () => number;
+  },
+): Promise<boolean> {
+  if (executor.runs.size === 0) {
+    await acknowledger.flushed();
+    return true;
+  }
+  await within(Promise.race([executor.idle(), wanted.wait()]), {
+    clock,
+    ms: Math.max(leftMs(), 0),
+  });
+  return false;
+}
+
+/** A service that throws does not keep the others from their pass. */
+async function tryPass(
+  service: Service,
+  { parts, failed }: {
+    readonly parts: { readonly onEvent: OnEvent };
+    readonly failed: Set<string>;
+  },
+): Promise<boolean> {
+  try {
+    return (await service.runOnce()).worked;
+  } catch (error) {
+    failed.add(service.name);
+    parts.onEvent({ type: "service_failed", service: service.name, error });
+    return false;
+  }
+}
