@@ -85,6 +85,8 @@ create table yardmaster.cron_slots (
   )
 );
 create index cron_slots_by_time on yardmaster.cron_slots (planned_at);
+create index cron_slots_missed on yardmaster.cron_slots (planned_at)
+  where state = 'missed';
 create unique index cron_entries_have_one_follow_up
   on yardmaster.cron_slots (entry_name) where state = 'queued';
 

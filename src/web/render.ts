@@ -45,7 +45,25 @@ export function html<const Values extends readonly unknown[]>(
   pieces: TemplateStringsArray,
   ...values: { [Index in keyof Values]: Printable<Values[Index]> }
 ): Markup {
-  return tag(pieces, ...values) as unknown as Markup;
+  return tag(trimmed(pieces), ...values) as unknown as Markup;
+}
+
+const TRIMMED = new WeakMap<TemplateStringsArray, TemplateStringsArray>();
+
+/**
+ * The formatter puts tags on lines of their own, and the line ends would show as
+ * spaces around a badge in a sentence: they go. A space on one line stays.
+ */
+function trimmed(pieces: TemplateStringsArray): TemplateStringsArray {
+  const known = TRIMMED.get(pieces);
+  if (known) return known;
+  const copy = [...pieces];
+  copy[0] = (copy[0] ?? "").replace(/^\s*\n\s*(?=<)/, "");
+  const last = copy.length - 1;
+  copy[last] = (copy[last] ?? "").replace(/(?<=>)\s*\n\s*$/, "");
+  const result = Object.assign(copy, { raw: copy });
+  TRIMMED.set(pieces, result);
+  return result;
 }
 
 /** Text as it may be interpolated without a check: ours, or already shown. */

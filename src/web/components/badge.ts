@@ -71,6 +71,11 @@ export function statusTone(status: ControlStatus): Tone {
   return STATUSES[status][0];
 }
 
+/** Picture of a status, for what is not a chip. */
+export function statusIcon(status: ControlStatus): Icon {
+  return STATUSES[status][1];
+}
+
 /** Who owns the next step. */
 export type Ownership = "native" | "bridge" | "host";
 /** What one can do there. */

@@ -3,6 +3,7 @@ import type { Flash, Theme } from "../env.ts";
 import { hostHref, type Paths } from "../paths.ts";
 import type { Layout } from "../../seams.ts";
 import {
+  hostText,
   type Href,
   html,
   type Markup,
@@ -61,7 +62,7 @@ export interface ShownLayout {
 /** The host's layout; it is the host's own text and asks no policy. */
 export function shownLayout(layout: Layout): ShownLayout {
   const shorten = (value: string | undefined, max: number) =>
-    value ? value.slice(0, max) as Shown : null;
+    value ? hostText(value, max) : null;
   return {
     title: shorten(layout.title, 40),
     environment: shorten(layout.environment, 24),

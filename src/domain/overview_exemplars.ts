@@ -1,0 +1,189 @@
+/** One line of the overview for each kind of thing that can stand there. */
+import type { ResourceRef } from "../seams.ts";
+import type { AuditEventId } from "./audit.ts";
+import type { DiagnosisCode } from "./diagnosis.ts";
+import type {
+  BusyQueue,
+  Counted,
+  FailureGroup,
+  MissedFires,
+  NextRetry,
+  OverviewFacts,
+  PausedEntry,
+  RecentChange,
+  UnwellExecutor,
+} from "./overview_facts.ts";
+import { type Sentence, sentence } from "./sentence.ts";
+
+/** One thing that stands for others like it. */
+export interface Exemplar {
+  readonly resource: ResourceRef;
+  readonly diagnosis: DiagnosisCode | null;
+  readonly title: Sentence;
+  readonly detail: Sentence;
+  /** The audit event that tells the rest, if it is told there. */
+  readonly auditId?: AuditEventId;
+}
+
+/** Says when counting stopped: a bound is not the number. */
+export function counted({ count, capped }: Counted): Sentence {
+  return capped ? sentence`more than ${count}` : sentence`${count}`;
+}
+
+function readyIn({ ready, readyCapped }: BusyQueue): Sentence {
+  return counted({ count: ready, capped: readyCapped });
+}
+
+/** A process that holds work and gave no sign of life. */
+export function executorExemplar(executor: UnwellExecutor): Exemplar {
+  const { name, health, beatAt, jobs, jobId } = executor;
+  const shown = { kind: "name", value: name } as const;
+  return {
+    resource: { type: "job", id: jobId },
+    diagnosis: health === "late" ? "job_executor_late" : "job_executor_missing",
+    title: sentence`Executor ${shown}`,
+    detail: health === "late"
+      ? sentence`Its heartbeat is late: the last one was ${beatAt}. Jobs that it holds: ${jobs}.`
+      : sentence`It is missing: its last heartbeat was ${beatAt}. Jobs that it holds: ${jobs}.`,
+  };
+}
+
+/** Jobs that failed alike. */
+export function failureExemplar(group: FailureGroup): Exemplar {
+  const { worker, template, jobs, lastAt, jobId } = group;
+  const shown = { kind: "name", value: worker } as const;
+  const error = { kind: "error", value: template } as const;
+  return {
+    resource: { type: "job", id: jobId },
+    diagnosis: "job_discarded",
+    title: sentence`${shown}`,
+    detail: template === null
+      ? sentence`Jobs discarded: ${jobs}, the last ${lastAt}. No error is on record.`
+      : sentence`Jobs discarded: ${jobs}, the last ${lastAt}. Error: ${error}`,
+  };
+}
+
+/** A cron entry that did not fire. */
+export function missedExemplar({ name, fires, lastAt }: MissedFires): Exemplar {
+  return {
+    resource: { type: "cron_entry", id: name },
+    diagnosis: "cron_missed",
+    title: sentence`${{ kind: "name", value: name }}`,
+    detail:
+      sentence`Planned fires without a job: ${fires}, the last one planned for ${lastAt}.`,
+  };
+}
+
+/** A queue with work and nobody for it. */
+export function unservedExemplar(queue: BusyQueue): Exemplar {
+  const { name, oldestAt } = queue;
+  return {
+    resource: { type: "queue", id: name },
+    diagnosis: "queue_unserved",
+    title: sentence`Queue ${{ kind: "name", value: name }}`,
+    detail: sentence`No live executor serves it. Jobs due: ${
+      readyIn(queue)
+    }, the oldest from ${oldestAt}.`,
+  };
+}
+
+/** A queue with workers that nobody has code for. */
+export function unknownExemplar({ name, unknownWorkers }: BusyQueue): Exemplar {
+  const [worker = null] = unknownWorkers;
+  return {
+    resource: { type: "queue", id: name },
+    diagnosis: "job_worker_unknown",
+    title: sentence`Queue ${{ kind: "name", value: name }}`,
+    detail:
+      sentence`Workers that no live executor has code for: ${unknownWorkers.length}, such as ${{
+        kind: "name",
+        value: worker,
+      }}.`,
+  };
+}
+
+/** Jobs that nobody moves into their queue. */
+export function overdueExemplar(
+  overdue: OverviewFacts["overdue"],
+): Exemplar {
+  return {
+    resource: { type: "job", id: overdue.jobId ?? "" },
+    diagnosis: "job_overdue",
+    title: sentence`Jobs that are due and not staged`,
+    detail:
+      sentence`Their time passed more than a minute ago and no executor moved them into their queue: ${
+        counted(overdue)
+      }.`,
+  };
+}
+
+/** A paused queue with work in it. */
+export function heldExemplar(queue: BusyQueue): Exemplar {
+  const { name, pausedAt, pausedBy } = queue;
+  const by = { kind: "actor", value: pausedBy } as const;
+  return {
+    resource: { type: "queue", id: name },
+    diagnosis: "queue_paused",
+    title: sentence`Queue ${{ kind: "name", value: name }}`,
+    detail: pausedAt === null
+      ? sentence`Paused. Jobs due: ${readyIn(queue)}.`
+      : sentence`Paused ${pausedAt} by ${by}. Jobs due: ${readyIn(queue)}.`,
+  };
+}
+
+/** A paused cron entry. */
+export function pausedExemplar(
+  { name, pausedAt, pausedBy }: PausedEntry,
+): Exemplar {
+  return {
+    resource: { type: "cron_entry", id: name },
+    diagnosis: "cron_paused",
+    title: sentence`${{ kind: "name", value: name }}`,
+    detail: sentence`Paused ${pausedAt} by ${{
+      kind: "actor",
+      value: pausedBy,
+    }}.`,
+  };
+}
+
+/** A job that runs again by itself. */
+export function retryExemplar(
+  { jobId, worker, attempt, runAt }: NextRetry,
+): Exemplar {
+  return {
+    resource: { type: "job", id: jobId },
+    diagnosis: "job_retryable",
+    title: sentence`${{ kind: "name", value: worker }}`,
+    detail: sentence`Attempt ${attempt} failed. The next one is due ${runAt}.`,
+  };
+}
+
+/** A queue that is being worked. */
+export function openExemplar(queue: BusyQueue): Exemplar {
+  const { name, oldestAt, servedBy } = queue;
+  return {
+    resource: { type: "queue", id: name },
+    diagnosis: "queue_working",
+    title: sentence`Queue ${{ kind: "name", value: name }}`,
+    detail: sentence`Jobs due: ${
+      readyIn(queue)
+    }, the oldest from ${oldestAt}. Live executors: ${servedBy}.`,
+  };
+}
+
+/** What an operator did. */
+export function changeExemplar(change: RecentChange): Exemplar {
+  return {
+    resource: change.resource,
+    diagnosis: null,
+    title: sentence`${{ kind: "name", value: change.eventType }} ${{
+      kind: "name",
+      value: change.resource.id,
+    }}`,
+    detail: sentence`By ${{
+      kind: "actor",
+      value: change.principal,
+    }}, ${change.at}.`,
+    auditId: change.id,
+  };
+}

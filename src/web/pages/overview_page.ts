@@ -1,0 +1,126 @@
+import { type Bucket, bucketsOf } from "../../domain/overview.ts";
+import { verdictOf } from "../../domain/overview_verdict.ts";
+import type { OverviewFacts } from "../../domain/overview_facts.ts";
+import {
+  bucketCard,
+  type BucketContext,
+  type BucketLead,
+} from "../components/bucket_card.ts";
+import { verdict } from "../components/panel.ts";
+import { sentenceMarkup } from "../components/sentence.ts";
+import { timeExact } from "../components/time.ts";
+import type { Href } from "../render.ts";
+import { html, type Markup, type Plain, text } from "../render.ts";
+
+/** Where the buckets lead; `null` for pages that this actor may not open. */
+export interface OverviewLinks {
+  readonly jobs: Href | null;
+  readonly failed: Href | null;
+  readonly retryable: Href | null;
+  readonly queues: Href | null;
+  readonly cron: Href | null;
+  readonly audit: Href | null;
+}
+
+/** The first page: a verdict, then the six buckets. */
+export function overviewPage(
+  facts: OverviewFacts,
+  { context, links, refresh }: {
+    readonly context: BucketContext;
+    readonly links: OverviewLinks;
+    /** This page, from which a refresh takes the buckets. */
+    readonly refresh: Href;
+  },
+): Markup {
+  return html`
+    <header class="page-head">
+      <div>
+        <h1>Overview</h1>
+        <p>What needs attention, why, where to go next, and who owns that place.</p>
+      </div>
+    </header>
+    <div class="stack" id="overview" hx-get="${refresh}" hx-trigger="every 15s"
+      hx-swap="innerMorph" hx-sync="this:drop">
+      ${overviewBody(facts, { context, links })}
+    </div>
+  `;
+}
+
+/** The part of the page that a refresh replaces. */
+export function overviewBody(
+  facts: OverviewFacts,
+  { context, links }: {
+    readonly context: BucketContext;
+    readonly links: OverviewLinks;
+  },
+): Markup {
+  const buckets = bucketsOf(facts);
+  return html`
+    ${overviewVerdict(facts, { buckets, context })}
+    <div class="buckets">${buckets.map((bucket) =>
+      bucketCard(bucket, { context, lead: leadOf(bucket, { facts, links }) })
+    )}</div>
+  `;
+}
+
+function overviewVerdict(
+  facts: OverviewFacts,
+  { buckets, context }: {
+    readonly buckets: readonly Bucket[];
+    readonly context: BucketContext;
+  },
+): Markup {
+  const { tone, sentence } = verdictOf(facts, buckets);
+  const { show, now } = context;
+  const resource = { type: "page", id: "overview" } as const;
+  return verdict({
+    tone,
+    sentence: sentenceMarkup(sentence, { show, now, resource }),
+    aside: html`<p class="as-of muted">As of ${timeExact(now)}</p>`,
+  });
+}
+
+/** One way on for each bucket: to the page where its first exemplar is dealt with. */
+function leadOf(
+  { status, total }: Bucket,
+  { facts, links }: {
+    readonly facts: OverviewFacts;
+    readonly links: OverviewLinks;
+  },
+): BucketLead | null {
+  if (total === null || total.count === 0 && status !== "resolved") return null;
+  switch (status) {
+    case "needs_review":
+      return facts.unwell.length > 0
+        ? lead(text`Review executors`, links.queues)
+        : facts.failures.length > 0
+        ? lead(text`Review discarded jobs`, links.failed)
+        : lead(text`Review cron entries`, links.cron);
+    case "blocked":
+      return lead(text`Review blocked queues`, links.queues);
+    case "waiting":
+      return waitingLead(facts, links);
+    case "runnable":
+      return lead(text`Review runnable work`, links.queues ?? links.jobs);
+    case "resolved":
+      return lead(text`Review resolved continuity`, links.audit);
+    case "bridge_only":
+      return null;
+  }
+}
+
+function waitingLead(
+  { queues, paused }: OverviewFacts,
+  links: OverviewLinks,
+): BucketLead | null {
+  if (queues.some(({ pausedAt }) => pausedAt !== null)) {
+    return lead(text`Review paused queues`, links.queues);
+  }
+  return paused.length > 0
+    ? lead(text`Review waiting cron entries`, links.cron)
+    : lead(text`Review jobs that wait`, links.retryable);
+}
+
+function lead(label: Plain, href: Href | null): BucketLead | null {
+  return href === null ? null : { label, href };
+}
