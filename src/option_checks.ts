@@ -13,9 +13,11 @@ import {
 
 /** `query` and `transaction` tell a database from the driver that it wraps. */
 export function checkDatabase(
-  value: unknown,
+  { key, value }: {
+    readonly key: "database" | "reader";
+    readonly value: unknown;
+  },
   problems: OptionProblems,
-  key: "database" | "reader" = "database",
 ): void {
   const advice = ADVICE[key];
   const { query, transaction, schema } = (value ?? {}) as Readonly<
@@ -185,13 +187,15 @@ export function checkLayout(value: unknown, problems: OptionProblems): void {
 
 /** A heartbeat comes before it can be late, and late comes before missing. */
 export function checkExecutor(
-  value: unknown,
-  problems: OptionProblems,
-  defaults: {
-    readonly heartbeatMs: number;
-    readonly lateMs: number;
-    readonly missingMs: number;
+  { value, defaults }: {
+    readonly value: unknown;
+    readonly defaults: {
+      readonly heartbeatMs: number;
+      readonly lateMs: number;
+      readonly missingMs: number;
+    };
   },
+  problems: OptionProblems,
 ): void {
   if (value === undefined) return;
   const advice = ADVICE.executor;

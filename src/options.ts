@@ -129,9 +129,9 @@ function check(
     known: KEYS,
     advice: { example: ADVICE.database.example, needed: "never" },
   });
-  checkDatabase(given.database, problems);
+  checkDatabase({ key: "database", value: given.database }, problems);
   if (given.reader !== undefined) {
-    checkDatabase(given.reader, problems, "reader");
+    checkDatabase({ key: "reader", value: given.reader }, problems);
   }
   checkWorkers(given.workers, problems);
   checkQueues(given.queues, problems);
@@ -139,7 +139,8 @@ function check(
   checkBasePath(given.basePath, problems);
   checkOrigins(given.allowedOrigins, problems);
   checkLayout(given.layout, problems);
-  checkExecutor(given.executor, problems, OPTION_DEFAULTS);
+  const defaults = OPTION_DEFAULTS;
+  checkExecutor({ value: given.executor, defaults }, problems);
   for (
     const key of ["displayPolicy", "escalation", "runbook", "onError"] as const
   ) {

@@ -35,12 +35,11 @@ export function parseParams(
     return refused("invalid_input", { message: "Params must be an object." });
   }
   const allowed = action === "scale_queue" ? ["limit"] : [];
-  const extra = Object.keys(given).find((name) => !allowed.includes(name));
-  if (extra !== undefined) {
+  if (Object.keys(given).some((name) => !allowed.includes(name))) {
     return refused("invalid_input", {
-      message: `This action takes no such parameter as ${
-        JSON.stringify(extra.slice(0, 40))
-      }.`,
+      message: action === "scale_queue"
+        ? "This action takes a limit and no other parameter."
+        : "This action takes no parameters.",
     });
   }
   return action === "scale_queue"
