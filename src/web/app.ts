@@ -14,6 +14,7 @@ import type { WebOptions } from "./options.ts";
 import { createPaths, parseBasePath, type Paths } from "./paths.ts";
 import { assetRoutes } from "./routes/assets.ts";
 import { auditRoutes } from "./routes/audit.ts";
+import { cronRoutes } from "./routes/cron.ts";
 import { forensicsRoutes } from "./routes/forensics.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
 import { overviewRoutes } from "./routes/overview.ts";
@@ -55,6 +56,7 @@ function mountPages(web: Hono<Env>): void {
   web.route("/", jobsRoutes());
   web.route("/", queuesRoutes());
   web.route("/", auditRoutes());
+  web.route("/", cronRoutes());
   web.route("/", forensicsRoutes());
   web.route("/", previewRoutes());
   web.route("/", themeRoutes());
