@@ -62,12 +62,18 @@ export const ADVICE = {
   },
   executor: {
     example:
-      `executor: { heartbeatMs: 10_000, lateMs: 45_000, missingMs: 120_000 },`,
+      `executor: { heartbeatMs: 15_000, lateMs: 45_000, missingMs: 120_000 },`,
     needed: START,
   },
   retentionMs: {
-    example: `retentionMs: 14 * 24 * 60 * 60 * 1_000,`,
+    example: `retentionMs: 7 * 24 * 60 * 60 * 1_000,`,
     needed: START,
+  },
+  pollMs: { example: `pollMs: 1_000,`, needed: START },
+  notify: { example: `notify: true,`, needed: START },
+  onEvent: {
+    example: `onEvent: (event) => counter.add(1, { type: event.type }),`,
+    needed: "when the engine does something",
   },
   onError: {
     example: `onError: (error, where) => log.error({ error, where }),`,

@@ -1,7 +1,9 @@
 import type { Database } from "./db/database.ts";
 import type { CronDeclaration, CronDefinition } from "./domain/cron_entry.ts";
+import { ENGINE_DEFAULTS } from "./engine/engine_options.ts";
 import type { AnyWorker } from "./engine/worker.ts";
 import { OptionsError } from "./errors.ts";
+import type { OnEvent } from "./events.ts";
 import { ADVICE } from "./option_advice.ts";
 import {
   checkAuth,
@@ -33,7 +35,7 @@ export interface QueueOptions {
 export interface ExecutorOptions {
   /** As it is shown, up to 128 characters; made from the host when left out. */
   readonly name?: string;
-  /** Between two heartbeats; 10,000 when left out. */
+  /** Between two heartbeats; 15,000 when left out. */
   readonly heartbeatMs?: number;
   /** Without a heartbeat for so long it is shown as late; 45,000 when left out. */
   readonly lateMs?: number;
@@ -64,8 +66,14 @@ export interface YardmasterOptions {
   readonly escalation?: Escalation;
   readonly runbook?: Runbook;
   readonly executor?: ExecutorOptions;
-  /** How long jobs that ended stay visible; 14 days when left out. */
+  /** How long jobs that ended stay visible; 7 days when left out. */
   readonly retentionMs?: number;
+  /** Between two looks for work while there is none; 1,000 when left out. */
+  readonly pollMs?: number;
+  /** Sends and hears hints about new work; `true` when left out. */
+  readonly notify?: boolean;
+  /** Is told what the engine does, for telemetry. */
+  readonly onEvent?: OnEvent;
   /** Is told of faults that nobody waits for; the console when left out. */
   readonly onError?: (error: unknown, where: string) => void;
 }
@@ -85,6 +93,8 @@ export interface ParsedOptions extends
     & Required<Omit<ExecutorOptions, "name">>
     & Pick<ExecutorOptions, "name">;
   readonly retentionMs: number;
+  readonly pollMs: number;
+  readonly notify: boolean;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -93,10 +103,11 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 export const OPTION_DEFAULTS = {
   basePath: "/ops/jobs",
   queueLimit: 10,
-  heartbeatMs: 10_000,
-  lateMs: 45_000,
-  missingMs: 120_000,
-  retentionMs: 14 * DAY_MS,
+  heartbeatMs: ENGINE_DEFAULTS.heartbeatMs,
+  lateMs: ENGINE_DEFAULTS.heartbeatLateMs,
+  missingMs: ENGINE_DEFAULTS.heartbeatMissingMs,
+  retentionMs: ENGINE_DEFAULTS.retentionMs,
+  pollMs: ENGINE_DEFAULTS.pollMs,
 } as const;
 
 const KEYS = Object.keys(ADVICE);
@@ -118,6 +129,18 @@ export function parseOptions(options: YardmasterOptions): ParsedOptions {
   }
   return filledIn(options, cron);
 }
+
+const CALLABLE = [
+  "displayPolicy",
+  "escalation",
+  "runbook",
+  "onError",
+  "onEvent",
+] as const;
+const SPANS = {
+  retentionMs: { min: 60_000, max: 400 * DAY_MS },
+  pollMs: { min: 10, max: DAY_MS },
+} as const;
 
 /** Only what its type allows is left, so far as a check can see. */
 function check(
@@ -141,19 +164,18 @@ function check(
   checkLayout(given.layout, problems);
   const defaults = OPTION_DEFAULTS;
   checkExecutor({ value: given.executor, defaults }, problems);
-  for (
-    const key of ["displayPolicy", "escalation", "runbook", "onError"] as const
-  ) {
+  for (const key of CALLABLE) {
     const value = given[key];
     problems.callable(key, { value, required: false, advice: ADVICE[key] });
   }
-  if (given.retentionMs !== undefined) {
-    problems.whole("retentionMs", {
-      value: given.retentionMs,
-      min: 60_000,
-      max: 3_660 * DAY_MS,
-      advice: ADVICE.retentionMs,
-    });
+  for (const [key, bounds] of Object.entries(SPANS)) {
+    const value = given[key];
+    const advice = ADVICE[key as keyof typeof SPANS];
+    if (value === undefined) continue;
+    problems.whole(key, { value, ...bounds, advice });
+  }
+  if (given.notify !== undefined && typeof given.notify !== "boolean") {
+    problems.add("notify", "must be true or false", ADVICE.notify);
   }
   return checkCron(given.cron, problems);
 }
@@ -176,6 +198,8 @@ function filledIn(
     basePath,
     executor: { heartbeatMs, lateMs, missingMs, ...options.executor },
     retentionMs: options.retentionMs ?? OPTION_DEFAULTS.retentionMs,
+    pollMs: options.pollMs ?? OPTION_DEFAULTS.pollMs,
+    notify: options.notify ?? true,
   };
 }
 

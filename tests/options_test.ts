@@ -34,7 +34,7 @@ Deno.test("parseOptions() fills in what an engine needs from a database alone", 
   assert.deepEqual(options.cron, []);
   assert.equal(options.basePath, "/ops/jobs");
   assert.deepEqual(options.executor, {
-    heartbeatMs: 10_000,
+    heartbeatMs: 15_000,
     lateMs: 45_000,
     missingMs: 120_000,
   });
@@ -149,6 +149,9 @@ const WRONG: readonly (readonly [unknown, string, RegExp])[] = [
   [{ executor: 5 }, "executor", /is 5 and must be an object/],
   [{ executor: { name: "" } }, "executor.name", /is blank/],
   [{ executor: { heartbeatMs: 0 } }, "executor.heartbeatMs", /is 0/],
+  [{ pollMs: 9 }, "pollMs", /from 10 to/],
+  [{ notify: "yes" }, "notify", /must be true or false/],
+  [{ onEvent: {} }, "onEvent", /must be a function/],
   [{ executor: { lateMs: 9_000 } }, "executor", /each must be less/],
   [{ executor: { missingMs: 45_000 } }, "executor", /each must be less/],
   [
