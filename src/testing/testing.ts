@@ -1,0 +1,173 @@
+/**
+ * For the tests of a host: run what was enqueued, run a worker without a
+ * database, and move the clock instead of sleeping.
+ *
+ * @module
+ */
+import type { Database } from "../db/database.ts";
+import { type Sql, sql } from "../db/sql.ts";
+import { type JobId, parseJobId } from "../domain/job.ts";
+import type { OnEvent } from "../events.ts";
+import { checkArgs } from "../engine/args.ts";
+import type { Clock } from "../engine/clock.ts";
+import { createEngine } from "../engine/engine.ts";
+import type { TickReport } from "../engine/tick.ts";
+import { isVerdict } from "../engine/verdict.ts";
+import type {
+  AnyWorker,
+  JsonObject,
+  RunContext,
+  Worker,
+} from "../engine/worker.ts";
+
+/** What {@linkcode drain} runs. */
+export interface DrainOptions {
+  readonly database: Database;
+  readonly workers: readonly AnyWorker[];
+  /** The queues to run; those of the workers by default. */
+  readonly queues?: readonly string[];
+  /** Jobs to run at most; 1,000. */
+  readonly maxJobs?: number;
+  readonly clock?: Clock;
+  readonly onEvent?: OnEvent;
+}
+
+const DRAIN_BUDGET_MS = 60_000;
+const DRAIN_JOBS_MAX = 1_000;
+const DRAIN_LIMIT = 10;
+
+/**
+ * Runs the jobs that are due, and those that they enqueue, until none is left.
+ * What waits for its time stays: move the clock, and drain again.
+ */
+export async function drain(options: DrainOptions): Promise<TickReport> {
+  const { database, workers, maxJobs = DRAIN_JOBS_MAX } = options;
+  const queues = options.queues ?? workers.map(({ queue }) => queue);
+  const engine = createEngine({
+    database,
+    workers,
+    queues: Object.fromEntries(
+      queues.map((queue) => [queue, { limit: DRAIN_LIMIT }]),
+    ),
+    name: "drain",
+    notify: false,
+    ...(options.clock && { clock: options.clock }),
+    ...(options.onEvent && { onEvent: options.onEvent }),
+  });
+  return await engine.tick({ budgetMs: DRAIN_BUDGET_MS, maxJobs });
+}
+
+/** What a run in a test came to. */
+export type RunOutcome<Output> =
+  | { readonly kind: "completed"; readonly value: Output }
+  | { readonly kind: "snoozed"; readonly delayMs: number }
+  | { readonly kind: "cancelled" | "discarded"; readonly reason: string }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** What a run in a test is told about itself, where the test says so. */
+export type RunOverrides = Partial<RunContext>;
+
+/**
+ * Runs a worker in this process, with no database: args go through JSON and
+ * through its schema, as they do in a queue.
+ */
+export async function runWorker<Input, Output>(
+  worker: Worker<Input, Output>,
+  args: Input,
+  overrides: RunOverrides = {},
+): Promise<RunOutcome<Output>> {
+  try {
+    const stored = JSON.parse(JSON.stringify(args)) as JsonObject;
+    const check = await checkArgs(worker, stored);
+    if (!check.ok) {
+      const [first] = check.issues;
+      throw new TypeError(`${first?.path}: ${first?.message}`);
+    }
+    const context = contextOf(worker, overrides);
+    const value = await worker.perform(check.args as never, context);
+    if (!isVerdict(value)) {
+      return { kind: "completed", value: value as Output };
+    }
+    if (value.kind === "snooze") {
+      return { kind: "snoozed", delayMs: value.delayMs };
+    }
+    const kind = value.kind === "cancel" ? "cancelled" : "discarded";
+    return { kind, reason: value.reason };
+  } catch (error) {
+    return { kind: "failed", error };
+  }
+}
+
+function contextOf(worker: AnyWorker, overrides: RunOverrides): RunContext {
+  return {
+    jobId: anyJobId(),
+    attempt: 1,
+    maxAttempts: worker.maxAttempts,
+    queue: worker.queue,
+    worker: worker.name,
+    meta: {},
+    tags: worker.tags,
+    priority: worker.priority,
+    insertedAt: new Date(0),
+    signal: new AbortController().signal,
+    ...overrides,
+  };
+}
+
+function anyJobId(): JobId {
+  return parseJobId("1") ?? "1";
+}
+
+/** A clock that only the test moves: for the database, and for timers. */
+export interface TestClock extends Clock {
+  /** Hand it to an adapter: `pglite(db, { now: clock.now })`. */
+  readonly now: () => Sql;
+  nowAt(): Date;
+  /** Moves both, and calls back the timers that are due on the way. */
+  advanceMs(ms: number): Promise<void>;
+}
+
+const START_AT = new Date("2026-01-15T12:00:00Z");
+/** Promises settle between one timer and the next. */
+const SETTLE_MICROTASKS = 50;
+
+interface Timer {
+  readonly atMs: number;
+  readonly callBack: () => void;
+}
+
+/** Makes a clock that stands at 2026-01-15T12:00:00Z until it is moved. */
+export function createTestClock(startAt: Date = START_AT): TestClock {
+  const timers = new Set<Timer>();
+  let elapsedMs = 0;
+  const nowAt = () => new Date(startAt.getTime() + elapsedMs);
+
+  function nextTimer(untilMs: number): Timer | undefined {
+    return [...timers]
+      .filter((timer) => timer.atMs <= untilMs)
+      .sort((left, right) => left.atMs - right.atMs)[0];
+  }
+
+  return {
+    now: () => sql`${nowAt()}::timestamptz`,
+    nowAt,
+    monotonicMs: () => elapsedMs,
+    after(ms, callBack) {
+      const timer = { atMs: elapsedMs + Math.max(ms, 0), callBack };
+      timers.add(timer);
+      return () => timers.delete(timer);
+    },
+    async advanceMs(ms) {
+      const untilMs = elapsedMs + ms;
+      for (;;) {
+        for (let turn = 0; turn < SETTLE_MICROTASKS; turn++) await null;
+        const timer = nextTimer(untilMs);
+        if (timer === undefined) break;
+        timers.delete(timer);
+        elapsedMs = Math.max(elapsedMs, timer.atMs);
+        timer.callBack();
+      }
+      elapsedMs = untilMs;
+    },
+  };
+}
