@@ -1,0 +1,87 @@
+/**
+ * A host-owned job engine and operations control plane on the host's own
+ * Postgres.
+ *
+ * Start with {@linkcode createYardmaster} and {@linkcode defineWorker}; a driver
+ * is chosen by importing its adapter from `./postgres`, `./pg` or `./pglite`.
+ *
+ * @module
+ */
+
+export { createYardmaster } from "./src/yardmaster.ts";
+export type { CronAnswer, CronApi, Yardmaster } from "./src/yardmaster.ts";
+export type {
+  ExecutorOptions,
+  QueueOptions,
+  YardmasterOptions,
+} from "./src/options.ts";
+
+// Workers and what a run can answer.
+export { defineWorker } from "./src/engine/worker.ts";
+export type {
+  AnyWorker,
+  InputOf,
+  JsonObject,
+  RunContext,
+  Worker,
+  WorkerDefinition,
+} from "./src/engine/worker.ts";
+export { cancel, discard, snooze } from "./src/engine/verdict.ts";
+export type { Verdict } from "./src/engine/verdict.ts";
+export { AbortReason } from "./src/engine/abort_reason.ts";
+export type { AbortKind } from "./src/engine/abort_reason.ts";
+export type { StandardSchema } from "./src/engine/standard_schema.ts";
+export type { Backoff, FailedRun } from "./src/domain/backoff.ts";
+
+// Enqueueing.
+export type {
+  EnqueuedJob,
+  EnqueueInput,
+  EnqueueResult,
+} from "./src/engine/enqueue.ts";
+export type { EnqueueOptions } from "./src/engine/enqueue_options.ts";
+export type { UniqueOptions } from "./src/domain/unique_key.ts";
+export type { JobId, JobState } from "./src/domain/job.ts";
+export type { TickOptions, TickReport } from "./src/engine/tick.ts";
+
+// Cron.
+export type {
+  CronCatchUp,
+  CronDeclaration,
+  CronOverlap,
+} from "./src/domain/cron_entry.ts";
+
+// What the host decides.
+export { PERMISSIONS } from "./src/seams.ts";
+export type {
+  Actor,
+  AuditPrincipal,
+  Auth,
+  Authorize,
+  CurrentActor,
+  DisplayKind,
+  DisplayPolicy,
+  Escalation,
+  EscalationFacts,
+  Layout,
+  Permission,
+  Principal,
+  ResourceRef,
+  ResourceType,
+  Runbook,
+} from "./src/seams.ts";
+
+// Acting for an operator.
+export type { OperatorApi } from "./src/control/operator.ts";
+export type { Refusal, Refused } from "./src/control/refusal.ts";
+
+// The database, its errors, and what is told to telemetry.
+export type { Database, QueryOptions } from "./src/db/database.ts";
+export type { MigrationReport } from "./src/db/migrate.ts";
+export {
+  OptionsError,
+  QueryCancelledError,
+  SchemaVersionError,
+} from "./src/errors.ts";
+export type { OptionsProblem } from "./src/errors.ts";
+export type { OnEvent, RunEnd, YardmasterEvent } from "./src/events.ts";

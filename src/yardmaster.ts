@@ -1,0 +1,274 @@
+import type { Hono } from "hono";
+import type { Control } from "./control/control.ts";
+import { type OperatorApi, operatorApi } from "./control/operator.ts";
+import { sweepPreviews } from "./control/preview.ts";
+import type { Database } from "./db/database.ts";
+import { migrate, type MigrationReport, requireSchema } from "./db/migrate.ts";
+import {
+  type CronDeclaration,
+  type CronDefinition,
+  parseCronEntry,
+} from "./domain/cron_entry.ts";
+import type { JobId } from "./domain/job.ts";
+import { createCronScheduler } from "./engine/cron_scheduler.ts";
+import { createEngine, type Engine } from "./engine/engine.ts";
+import type { EnqueueInput, EnqueueResult } from "./engine/enqueue.ts";
+import type { EnqueueOptions } from "./engine/enqueue_options.ts";
+import type { Service } from "./engine/service.ts";
+import type { TickOptions, TickReport } from "./engine/tick.ts";
+import type { Worker } from "./engine/worker.ts";
+import type { YardmasterEvent } from "./events.ts";
+import {
+  type ParsedOptions,
+  parseOptions,
+  requireAuth,
+  requirePageOptions,
+  type YardmasterOptions,
+} from "./options.ts";
+import type { Auth } from "./seams.ts";
+import {
+  removeCronEntry,
+  syncCronEntries,
+  upsertCronEntry,
+} from "./store/cron_sync.ts";
+
+/** A host's job engine and its operations pages, on the host's own Postgres. */
+export interface Yardmaster {
+  /**
+   * Brings the schema to the version of this code; creates it first. Any number
+   * of processes may call it at once.
+   *
+   * @throws {SchemaVersionError} If this code can not work with the schema.
+   */
+  migrate(): Promise<MigrationReport>;
+  /**
+   * Runs jobs and fires cron entries until {@linkcode Yardmaster.stop}.
+   *
+   * @throws {SchemaVersionError} If this code can not work with the schema.
+   */
+  start(): Promise<void>;
+  /** Claims nothing more, lets runs end for `graceMs` (15 s), gives back the rest. */
+  stop(options?: { readonly graceMs?: number }): Promise<void>;
+  /**
+   * Does once what a started one does all the time: for hosts with no process of
+   * their own, such as an edge host with a trigger.
+   */
+  tick(options: TickOptions): Promise<TickReport>;
+  /** Enqueues a job. What is wrong with it is an answer, not an exception. */
+  enqueue<Input>(
+    worker: Worker<Input, unknown>,
+    args: Input,
+    options?: EnqueueOptions,
+  ): Promise<EnqueueResult>;
+  /** Enqueues many in one statement for each 10,000; one answer for each. */
+  enqueueMany(
+    inputs: readonly EnqueueInput[],
+    options?: { readonly database?: Database },
+  ): Promise<EnqueueResult[]>;
+  /** Cancels a job wherever it waits or runs; false if it ended already. */
+  cancel(jobId: JobId): Promise<boolean>;
+  /** Cron entries that the host writes at run time. */
+  readonly cron: CronApi;
+  /**
+   * Does from code what the pages do, with the same checks.
+   *
+   * @throws {OptionsError} On first use, if there is no `auth`.
+   */
+  readonly operator: OperatorApi;
+  /**
+   * The pages, to be mounted at `basePath`:
+   * `host.route("/ops/jobs", await yard.pages())`.
+   *
+   * @throws {OptionsError} If `auth` or `displayPolicy` is missing.
+   */
+  pages(): Promise<Hono>;
+}
+
+/** Cron entries that are written at run time and not declared by code. */
+export interface CronApi {
+  /** Writes an entry whole; a pause survives. */
+  set(entry: CronDeclaration): Promise<CronAnswer>;
+  /** Removes an entry; its history stays. */
+  remove(name: string): Promise<CronAnswer>;
+}
+
+/** What became of a change to a cron entry. */
+export type CronAnswer =
+  | { readonly status: "applied" | "unchanged" }
+  /** Every problem, each a sentence. */
+  | { readonly status: "invalid"; readonly problems: readonly string[] }
+  /** Code declares it: change the code. */
+  | { readonly status: "code_managed_entry" };
+
+const SWEEP_MS = 60_000;
+
+/**
+ * Joins a host's database, workers and seams.
+ *
+ * Nothing is read or started yet. What is wrong with the options is reported all
+ * at once.
+ *
+ * @throws {OptionsError} With every problem: the key, an example, and when it is
+ * needed.
+ */
+export function createYardmaster(options: YardmasterOptions): Yardmaster {
+  return new JoinedYardmaster(parseOptions(options));
+}
+
+class JoinedYardmaster implements Yardmaster {
+  readonly #options: ParsedOptions;
+  readonly #engine: Engine;
+  #operator: OperatorApi | null = null;
+  #synced = false;
+
+  constructor(options: ParsedOptions) {
+    this.#options = options;
+    const { database, executor } = options;
+    this.#engine = createEngine({
+      database,
+      workers: options.workers,
+      queues: options.queues,
+      services: [this.#scheduler(), previewSweeper(database)],
+      ...(executor.name === undefined ? {} : { name: executor.name }),
+      heartbeatMs: executor.heartbeatMs,
+      heartbeatLateMs: executor.lateMs,
+      heartbeatMissingMs: executor.missingMs,
+      retentionMs: options.retentionMs,
+      onEvent: (event) => this.#heard(event),
+    });
+  }
+
+  async migrate(): Promise<MigrationReport> {
+    return await migrate(this.#options.database);
+  }
+
+  async start(): Promise<void> {
+    await this.#prepare();
+    await this.#engine.start();
+  }
+
+  async stop(options: { readonly graceMs?: number } = {}): Promise<void> {
+    await this.#engine.stop(options);
+  }
+
+  async tick(options: TickOptions): Promise<TickReport> {
+    await this.#prepare();
+    return await this.#engine.tick(options);
+  }
+
+  async enqueue<Input>(
+    worker: Worker<Input, unknown>,
+    args: Input,
+    options: EnqueueOptions = {},
+  ): Promise<EnqueueResult> {
+    return await this.#engine.enqueue(worker, args, options);
+  }
+
+  async enqueueMany(
+    inputs: readonly EnqueueInput[],
+    options: { readonly database?: Database } = {},
+  ): Promise<EnqueueResult[]> {
+    return await this.#engine.enqueueMany(inputs, options);
+  }
+
+  async cancel(jobId: JobId): Promise<boolean> {
+    return await this.#engine.cancel(jobId);
+  }
+
+  readonly cron: CronApi = {
+    set: async (entry) => {
+      const parsed = parseCronEntry(entry);
+      if (!parsed.ok) return { status: "invalid", problems: parsed.problems };
+      return await this.#setCronEntry(parsed.definition);
+    },
+    remove: async (name) => {
+      const done = await removeCronEntry(this.#options.database, name);
+      if (done === "code_managed_entry") return { status: done };
+      return { status: done === "removed" ? "applied" : "unchanged" };
+    },
+  };
+
+  get operator(): OperatorApi {
+    this.#operator ??= operatorApi(this.#control(requireAuth(this.#options)));
+    return this.#operator;
+  }
+
+  async pages(): Promise<Hono> {
+    const { auth, displayPolicy } = requirePageOptions(this.#options);
+    const { reader, basePath, layout, runbook, allowedOrigins } = this.#options;
+    // A host without pages loads no page code.
+    const { createWeb } = await import("./web/app.ts");
+    const web = createWeb({
+      control: this.#control(auth),
+      database: reader,
+      auth,
+      displayPolicy,
+      basePath,
+      layout,
+      runbook,
+      allowedOrigins,
+      onError: (error, reference) =>
+        this.#fault(error, `page, reference ${reference}`),
+    });
+    // The host's router knows nothing of the variables that ours carries.
+    return web as unknown as Hono;
+  }
+
+  async #setCronEntry(definition: CronDefinition): Promise<CronAnswer> {
+    const done = await upsertCronEntry(this.#options.database, definition);
+    if (!done.ok) return { status: done.refusal };
+    const status = done.change === "unchanged" ? "unchanged" : "applied";
+    return { status };
+  }
+
+  #control(auth: Auth): Control {
+    return {
+      db: this.#options.database,
+      auth,
+      notify: (notice) => this.#engine.notify(notice),
+      onSeamFailure: ({ seam, error }) =>
+        this.#fault(error ?? new TypeError(`${seam} answered nonsense`), seam),
+    };
+  }
+
+  #scheduler(): Service {
+    return createCronScheduler({
+      database: this.#options.database,
+      notify: (notice) => this.#engine.notify(notice),
+      onFault: (name, error) => this.#fault(error, `cron entry "${name}"`),
+    });
+  }
+
+  /** A process that declares no entry leaves those of the others alone. */
+  async #prepare(): Promise<void> {
+    const { database, cron } = this.#options;
+    if (this.#synced) return;
+    await requireSchema(database);
+    if (cron.length > 0) await syncCronEntries(database, cron);
+    this.#synced = true;
+  }
+
+  #heard(event: YardmasterEvent): void {
+    this.#options.onEvent?.(event);
+    if (event.type === "service_failed") {
+      this.#fault(event.error, `service "${event.service}"`);
+    }
+  }
+
+  #fault(error: unknown, where: string): void {
+    const { onError } = this.#options;
+    if (onError) onError(error, where);
+    else console.error(`Yardmaster, ${where}:`, error);
+  }
+}
+
+function previewSweeper(database: Database): Service {
+  return {
+    name: "preview_sweeper",
+    intervalMs: SWEEP_MS,
+    runOnce: async () => {
+      const { expired, pruned } = await sweepPreviews(database);
+      return { worked: expired >= 1_000 || pruned >= 1_000 };
+    },
+  };
+}
