@@ -107,3 +107,5 @@ async function beginTest(opened: PGlite): Promise<TestDb> {
     },
   };
 }
+
+if (import.meta.main) await migratedSnapshot();
