@@ -1,5 +1,10 @@
 import type { Database } from "../db/database.ts";
-import { type Action, ACTION_POLICIES, parseReason } from "../domain/action.ts";
+import {
+  type Action,
+  ACTION_POLICIES,
+  type ParsedReason,
+  parseReason,
+} from "../domain/action.ts";
 import type { AuditEvent } from "../domain/audit.ts";
 import {
   changedNames,
@@ -26,6 +31,8 @@ import { type Refused, refused } from "./refusal.ts";
 export interface ExecutePreview extends PreviewRef {
   readonly reason?: string | null;
 }
+
+type ReasonRefusal = Extract<ParsedReason, { readonly ok: false }>["refusal"];
 
 /** What was done, and the audit event that says so. */
 export interface Executed {
@@ -71,7 +78,7 @@ export async function executePreview(
   const notices: Notice[] = [];
   const executed = await command(control, asked, async (tx, principal) => {
     if (preview.status !== "ready") return await refuseClosed(tx, preview);
-    if (!reason.ok) return refused(reason.refusal, reasonMessage(action));
+    if (!reason.ok) return refusedReason(action, reason.refusal);
     const tokenHash = await sha256(token);
     const use = { tokenHash, createdBy: actor.id, reason: reason.reason };
     if (await consumePreview(tx, use) === null) {
@@ -139,14 +146,18 @@ function drifted(preview: Preview, planned: Planned): Refused {
   });
 }
 
-function reasonMessage(action: Action): { message?: string } {
+/** The rule that a reason broke, with its numbers. */
+function refusedReason(action: Action, refusal: ReasonRefusal): Refused {
   const { minCharacters, maxCharacters, required } =
     ACTION_POLICIES[action].reason;
-  if (!required) {
-    return { message: `A reason has at most ${maxCharacters} characters.` };
+  if (refusal === "invalid_input") {
+    return refused(refusal, {
+      message: "The reason holds characters that can not be stored or seen.",
+      legalNextSteps: ["give_reason"],
+    });
   }
-  return {
-    message: `This needs a reason of ${minCharacters} to ${maxCharacters} ` +
-      `characters.`,
-  };
+  const least = required ? minCharacters : 0;
+  return refused(refusal, {
+    message: `A reason for this has ${least} to ${maxCharacters} characters.`,
+  });
 }

@@ -24,7 +24,10 @@ export interface PreviewRef {
 }
 
 /** The part of a command that its action and target decide. */
-export function askFor(action: Action, targetId: string) {
+export function askFor(
+  action: Action,
+  targetId: string,
+): Pick<Asked, "action" | "permission" | "resource"> {
   const { permission, targetType } = ACTION_POLICIES[action];
   return { action, permission, resource: { type: targetType, id: targetId } };
 }

@@ -138,6 +138,21 @@ Deno.test("execution and creation by one actor at once do not lock each other ou
   }
 });
 
+Deno.test("executePreview() tells every process after its commit", async () => {
+  await using world = await testPostgres();
+  const { notify: _notify, ...control } = controlOf(world.db);
+  const targetId = await givenQueue(world.db);
+  const token = await previewOf(world.db, "pause_queue", targetId);
+  const { promise: heard, resolve: hear } = Promise.withResolvers<string>();
+  const other = await world.connect();
+  const unlisten = await other.listen?.("yardmaster_yardmaster", hear);
+
+  assert((await executePreview(control, { actor, token })).ok);
+
+  assert.equal(await heard, '{"t":"queues"}');
+  await unlisten?.();
+});
+
 async function previewOf(
   db: Database,
   action: string,

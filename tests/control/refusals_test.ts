@@ -143,7 +143,7 @@ Deno.test("executePreview() leaves a preview ready when its reason is rejected",
     });
     assert(!answer.ok);
     assert.match(answer.refusal, /^(reason_|invalid_input)/);
-    assert.match(answer.message, /8 to 2000 characters/);
+    assert.match(answer.message, /8 to 2000 characters|can not be stored/);
     assert.deepEqual(await previewStatuses(db), ["ready"]);
   }
   const done = await executePreview(control, {
