@@ -20,8 +20,9 @@ export async function showAuditVerdict(
     return { exit: 1, lines: [line], json: { ...verdict, message: said } };
   }
   const { events, head } = verdict;
+  const counted = events === 1 ? "1 event" : `${events} events`;
   const lines = [
-    `The audit holds: ${events} events, none edited, removed, moved or put in.`,
+    `The audit holds: ${counted}, none edited, removed, moved or put in.`,
     `Head: ${head.id}:${head.hash}`,
     ...(anchor === null
       ? [HINT]
