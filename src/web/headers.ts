@@ -37,10 +37,16 @@ export function securityHeaders(): MiddlewareHandler {
   return async (c, next) => {
     await next();
     // A new answer: the headers of one that a host made may be frozen.
-    c.res = new Response(c.res.body, c.res);
-    for (const [name, value] of Object.entries(ALWAYS)) c.header(name, value);
-    if (c.res.headers.has("Cache-Control")) return;
-    c.header("Cache-Control", "no-store");
-    c.header("Vary", VARY);
+    const answer = new Response(c.res.body, c.res);
+    for (const [name, value] of Object.entries(ALWAYS)) {
+      answer.headers.set(name, value);
+    }
+    if (!answer.headers.has("Cache-Control")) {
+      answer.headers.set("Cache-Control", "no-store");
+      answer.headers.set("Vary", VARY);
+    }
+    // Unset first, or the headers of the old one are merged into it.
+    c.res = undefined;
+    c.res = answer;
   };
 }

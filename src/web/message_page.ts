@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { dialogBody } from "./components/dialog.ts";
 import { banner } from "./components/panel.ts";
 import { bareShell } from "./components/bare_shell.ts";
 import type { Env } from "./env.ts";
@@ -37,16 +38,7 @@ export async function messagePage(
     </div>
   `;
   if (wantsFragment(c)) {
-    return c.html(
-      String(html`
-        <div
-          class="dialog-body">${banner({
-            tone: "bad",
-            body,
-          })}<form method="dialog"><button class="button">Close</button></form></div>
-      `),
-      status,
-    );
+    return c.html(String(dialogBody(banner({ tone: "bad", body }))), status);
   }
   // After a fault the shell must ask nobody anything: it might break again.
   if (c.var.actor === undefined || reference !== null) {

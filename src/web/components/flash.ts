@@ -18,13 +18,13 @@ export function flashRegion(flash: Flash | null, paths: Paths): Markup {
 function flashMessage(flash: Flash, paths: Paths): Markup | null {
   const sentence = flashSentence(flash.code);
   if (sentence === null) return null;
-  const event = flash.auditId === null ? null : html`
+  const event = flash.auditId && html`
     <a href="${paths.auditEvent(flash.auditId)}">Audit event ${flash
       .auditId}</a>
   `;
   return html`<p class="flash">${
     icon("check", paths)
-  }<span>${sentence}${event}</span></p>`;
+  }<span>${sentence} ${event}</span></p>`;
 }
 
 /** Codes are ours: the name of an action that was done, or one of these. */

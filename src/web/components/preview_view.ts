@@ -66,10 +66,9 @@ export function previewView(
     <article class="preview${view.inDialog ? " dialog-body" : ""}">
       <header>
         <p class="muted">Preview Action</p>
-        <h1 tabindex="-1" autofocus>${actionLabel(action)}: ${targetName(
-          preview,
-          show,
-        )}</h1>
+        <h1 tabindex="-1"${focusOn(view, "title")}>${actionLabel(
+          action,
+        )}: ${targetName(preview, show)}</h1>
       </header>
       ${definitions([
         [text`Action`, html`<code>${action}</code>`],
@@ -181,7 +180,7 @@ function diffOf({ preview, current }: PreviewView) {
 }
 
 function executionForm(view: PreviewView, context: PreviewContext): Markup {
-  const { preview, typed = null } = view;
+  const { preview } = view;
   const action = context.paths.previewExecutions(view.token);
   const rule = ACTION_POLICIES[preview.action].reason;
   return html`
@@ -192,10 +191,7 @@ function executionForm(view: PreviewView, context: PreviewContext): Markup {
       <div class="field">
         <label for="reason">Reason</label>
         <p class="muted" id="reason-rule">${reasonRule(rule)}</p>
-        ${reasonBox(rule, {
-          value: echo(typed?.reason ?? ""),
-          error: typed?.error ?? null,
-        })}
+        ${reasonBox(view, rule)}
       </div>
       <p class="actions"><button class="button" data-variant="primary" type="submit">${actionLabel(
         preview.action,
@@ -204,33 +200,37 @@ function executionForm(view: PreviewView, context: PreviewContext): Markup {
   `;
 }
 
-/** A text area takes its white space as it comes: it stays on one line. */
-function reasonBox(
-  rule: ReasonRule,
-  { value, error }: { readonly value: Plain; readonly error: Plain | null },
-): Markup {
-  const mark = error &&
-    html`
-      aria-invalid="true" aria-describedby="reason-rule reason-error"
-    `;
-  const describe = error === null
+/** A screen reader begins at the title, or at the field that was refused. */
+function focusOn(view: PreviewView, place: "title" | "reason"): Markup | null {
+  const wanted = view.typed ? "reason" : "title";
+  return place === wanted
     ? html`
-      aria-describedby="reason-rule"
+      autofocus
     `
     : null;
+}
+
+/** A text area takes its white space as it comes: no line end stands inside. */
+function reasonBox(view: PreviewView, rule: ReasonRule): Markup {
+  const { reason = "", error = null } = view.typed ?? {};
+  const describedBy = error === null
+    ? "reason-rule"
+    : "reason-rule reason-error";
+  const state = html`
+    aria-invalid="${error === null ? "false" : "true"}"
+  `;
   const required = rule.required
     ? html`
       required
     `
     : null;
-  const area = html`
+  return html`
     <textarea id="reason" name="reason" rows="3" maxlength="${rule
       .maxCharacters}"
-      ${required}${mark}${describe}>${value}</textarea>
+      aria-describedby="${describedBy}"
+      ${state}${required}${focusOn(view, "reason")}>${echo(reason)}</textarea>
+    ${error && html`<p class="field-error" id="reason-error">${error}</p>`}
   `;
-  return html`${area}${
-    error && html`<p class="field-error" id="reason-error">${error}</p>`
-  }`;
 }
 
 function reasonRule({ required, minCharacters }: ReasonRule): Plain {

@@ -34,16 +34,38 @@ export function snapshotDiff(
   }
 
   const names = [...new Set([...before.keys(), ...after.keys()])];
-  const isChanged = (name: Shown) => diff.changed.includes(name);
-  const inOrder = [
-    ...names.filter(isChanged),
-    ...names.filter((name) => !isChanged(name)),
-  ];
-  const [left, right] = diff.headings;
+  const changed = names.filter((name) => diff.changed.includes(name));
+  const same = names.filter((name) => !diff.changed.includes(name));
+  const table = (rows: readonly Shown[]) =>
+    diffTable(diff, { rows, before, after });
+  return html`
+    <div class="diffs">
+      ${changed.length === 0
+        ? html`<p class="muted">None of these fields differs.</p>`
+        : table(changed)}
+      ${same.length === 0
+        ? null
+        : html`<details><summary>Fields that stay as they are: ${same.length}</summary>${
+          table(same)
+        }</details>`}
+    </div>
+  `;
+}
+
+function diffTable(
+  { caption, headings, changed }: SnapshotDiff,
+  { rows, before, after }: {
+    readonly rows: readonly Shown[];
+    readonly before: ReadonlyMap<Shown, Shown>;
+    readonly after: ReadonlyMap<Shown, Shown>;
+  },
+): Markup {
+  const [left, right] = headings;
+  const isChanged = (name: Shown) => changed.includes(name);
   return html`
     <div class="table-frame">
       <table class="diff">
-        <caption class="offscreen">${diff.caption}</caption>
+        <caption class="offscreen">${caption}</caption>
         <thead>
           <tr>
             <th scope="col">Field</th>
@@ -52,7 +74,7 @@ export function snapshotDiff(
           </tr>
         </thead>
         <tbody>
-          ${inOrder.map((name) =>
+          ${rows.map((name) =>
             html`
               <tr${isChanged(name)
                 ? html`
@@ -60,13 +82,9 @@ export function snapshotDiff(
                 `
                 : null}>
                 <th scope="row">${name}</th>
-                <td>${before.get(name) ??
-                  html`<span class="muted">–</span>`}</td>
-                <td>${after.get(name) ??
-                  html`<span class="muted">–</span>`}${isChanged(name)
-                  ? html`
-                    <span class="changed">changes</span>
-                  `
+                <td>${value(before.get(name))}</td>
+                <td>${value(after.get(name))}${isChanged(name)
+                  ? html`<span class="changed">changes</span>`
                   : null}</td>
                 </tr>
             `
@@ -75,6 +93,13 @@ export function snapshotDiff(
       </table>
     </div>
   `;
+}
+
+/** Nothing there is a dash, whether it is `null` or was never told. */
+function value(shown: Shown | undefined): Markup {
+  return shown === undefined || shown === "null"
+    ? html`<span class="muted">–</span>`
+    : html`${shown}`;
 }
 
 function asBlocks(

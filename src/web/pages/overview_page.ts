@@ -33,14 +33,14 @@ export function overviewPage(
   },
 ): Markup {
   return html`
-    <header class="page-head">
-      <div>
-        <h1>Overview</h1>
-        <p>What needs attention, why, where to go next, and who owns that place.</p>
-      </div>
-    </header>
-    <div class="stack" id="overview" hx-get="${refresh}" hx-trigger="every 15s"
-      hx-swap="innerMorph" hx-sync="this:drop">
+    <div
+      class="stack"
+      id="overview"
+      hx-get="${refresh}"
+      hx-trigger="every 15s"
+      hx-swap="innerMorph"
+      hx-sync="this:drop"
+    >
       ${overviewBody(facts, { context, links })}
     </div>
   `;
@@ -55,29 +55,26 @@ export function overviewBody(
   },
 ): Markup {
   const buckets = bucketsOf(facts);
+  const { show, now } = context;
+  const { tone, sentence } = verdictOf(facts, buckets);
+  const words = {
+    show,
+    now,
+    resource: { type: "page", id: "overview" },
+  } as const;
   return html`
-    ${overviewVerdict(facts, { buckets, context })}
+    <header class="page-head">
+      <div>
+        <h1>Overview</h1>
+        <p>What needs attention, why, where to go next, and who owns that place.</p>
+      </div>
+      <p class="as-of">As of ${timeExact(now)}</p>
+    </header>
+    ${verdict({ tone, sentence: sentenceMarkup(sentence, words) })}
     <div class="buckets">${buckets.map((bucket) =>
       bucketCard(bucket, { context, lead: leadOf(bucket, { facts, links }) })
     )}</div>
   `;
-}
-
-function overviewVerdict(
-  facts: OverviewFacts,
-  { buckets, context }: {
-    readonly buckets: readonly Bucket[];
-    readonly context: BucketContext;
-  },
-): Markup {
-  const { tone, sentence } = verdictOf(facts, buckets);
-  const { show, now } = context;
-  const resource = { type: "page", id: "overview" } as const;
-  return verdict({
-    tone,
-    sentence: sentenceMarkup(sentence, { show, now, resource }),
-    aside: html`<p class="as-of muted">As of ${timeExact(now)}</p>`,
-  });
 }
 
 /** One way on for each bucket: to the page where its first exemplar is dealt with. */

@@ -7,6 +7,7 @@ import {
 } from "../../control/preview.ts";
 import type { Refusal, Refused } from "../../control/refusal.ts";
 import type { Preview } from "../../domain/preview.ts";
+import { dialogBody } from "../components/dialog.ts";
 import { previewView, targetHref } from "../components/preview_view.ts";
 import { refusalPanel } from "../components/refusal_panel.ts";
 import { writeFlash } from "../cookies.ts";
@@ -15,7 +16,7 @@ import { decidedElsewhere } from "../middleware.ts";
 import { emptyLinks } from "../message_page.ts";
 import { page } from "../page.ts";
 import { REFUSAL_STATUS } from "../refusal_status.ts";
-import { type Href, html, type Markup, type Plain, text } from "../render.ts";
+import { type Href, html, type Plain, text } from "../render.ts";
 
 /**
  * The one way in which a page changes anything: a preview is made, looked at,
@@ -160,15 +161,6 @@ async function refusalPage(
   }
   const body = html`<div class="stack">${panel}${emptyLinks(c)}</div>`;
   return await page(c, { title: text`Refused`, active: null, body, status });
-}
-
-function dialogBody(content: Markup): Markup {
-  return html`
-    <div class="dialog-body">
-      ${content}
-      <form method="dialog"><button class="button">Close</button></form>
-    </div>
-  `;
 }
 
 /** Goes on to a page: htmx is told to, a browser is redirected. */
