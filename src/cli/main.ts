@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * The command line: `migrate up`, `migrate status`, `migrate plan` and
  * `audit verify`. It runs on Deno, Node and Bun.
