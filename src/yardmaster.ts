@@ -134,6 +134,8 @@ class JoinedYardmaster implements Yardmaster {
       heartbeatLateMs: executor.lateMs,
       heartbeatMissingMs: executor.missingMs,
       retentionMs: options.retentionMs,
+      pollMs: options.pollMs,
+      notify: options.notify,
       onEvent: (event) => this.#heard(event),
     });
   }
