@@ -6,6 +6,8 @@ const BUFFER_AHEAD_MS = 50;
 const PREFETCH_MAX = 500;
 /** Below this span a rate says nothing. */
 const RATE_SPAN_MS = 2;
+/** What was longer ago does not count. */
+const RATE_MEMORY_MS = 100;
 
 /**
  * What one queue may run here: slots, and the jobs that wait for one. Jobs are
@@ -100,7 +102,9 @@ export class QueueSlots {
   prefetch(nowMs: number): number {
     const spanMs = nowMs - this.#rateSince;
     if (spanMs >= RATE_SPAN_MS) {
-      this.#ratePerMs = (this.#ratePerMs + this.#finished / spanMs) / 2;
+      // A long span says all there is to say, short ones are smoothed.
+      const weight = Math.max(Math.min(spanMs / RATE_MEMORY_MS, 1), 0.5);
+      this.#ratePerMs += (this.#finished / spanMs - this.#ratePerMs) * weight;
       this.#finished = 0;
       this.#rateSince = nowMs;
     }

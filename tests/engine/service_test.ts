@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { ServiceLoop, type ServicePass } from "../../src/engine/service.ts";
+import { createTestClock } from "../../src/testing/testing.ts";
+
+/** A service that answers as told, in a loop whose clock the test moves. */
+function world(answer: (pass: number) => ServicePass | Promise<ServicePass>) {
+  const clock = createTestClock();
+  const passesAt: number[] = [];
+  const errors: unknown[] = [];
+  const loop = new ServiceLoop({
+    name: "test",
+    intervalMs: 1_000,
+    // deno-lint-ignore require-await -- what it throws must reject.
+    async runOnce() {
+      passesAt.push(clock.monotonicMs());
+      return answer(passesAt.length);
+    },
+  }, {
+    clock,
+    random: () => 0.5,
+    onError: (_service, error) => errors.push(error),
+  });
+  return { clock, loop, passesAt, errors };
+}
+
+Deno.test("ServiceLoop passes at its interval, a little early", async () => {
+  const { clock, loop, passesAt } = world(() => ({ worked: false }));
+  loop.start();
+  await clock.advanceMs(2_000);
+  assert.deepEqual(passesAt, [0, 900, 1_800]);
+  await loop.stop();
+});
+
+Deno.test("ServiceLoop goes on while there is work, and waits exactly as long as the service asks", async () => {
+  const { clock, loop, passesAt } = world((pass) =>
+    pass < 3 ? { worked: true } : { worked: false, nextInMs: 250 }
+  );
+  loop.start();
+  await clock.advanceMs(600);
+  assert.deepEqual(passesAt, [0, 0, 0, 250, 500]);
+  await loop.stop();
+});
+
+Deno.test("ServiceLoop does not lose a wake-up that comes during a pass", async () => {
+  const { clock, loop, passesAt } = world((pass) => {
+    if (pass === 1) loop.wake();
+    return { worked: false };
+  });
+  loop.start();
+  await clock.advanceMs(0);
+  assert.deepEqual(passesAt, [0, 0]);
+  loop.wake();
+  await clock.advanceMs(0);
+  assert.equal(passesAt.length, 3);
+  await loop.stop();
+});
+
+Deno.test("ServiceLoop outlives a service that throws, and waits longer each time", async () => {
+  const { clock, loop, passesAt, errors } = world((pass) => {
+    if (pass < 4) throw new Error("down");
+    return { worked: false };
+  });
+  loop.start();
+  await clock.advanceMs(700);
+  assert.deepEqual(passesAt, [0, 90, 270, 630]);
+  assert.equal(errors.length, 3);
+  await loop.stop();
+});
+
+Deno.test("ServiceLoop.stop() lets the pass end and starts no other", async () => {
+  let end = () => {};
+  const { clock, loop, passesAt } = world(() =>
+    new Promise((resolve) => end = () => resolve({ worked: true }))
+  );
+  loop.start();
+  await clock.advanceMs(0);
+  const stopped = loop.stop();
+  end();
+  await stopped;
+  await clock.advanceMs(5_000);
+  assert.deepEqual(passesAt, [0]);
+});

@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { sql } from "../../src/db/sql.ts";
+import {
+  type InsertAnswer,
+  insertJobs,
+  type JobInsert,
+  type JobUnique,
+} from "../../src/store/jobs.ts";
+import { cancelJob, retryJob } from "../../src/store/transitions.ts";
+import { pruneUniqueKeys, replaceJob } from "../../src/store/unique_keys.ts";
+import { type TestDb, usePGlite } from "../support/pglite.ts";
+
+const testDb = usePGlite();
+
+const insert: JobInsert = {
+  queue: "default",
+  worker: "work",
+  args: { n: 1 },
+  priority: 0,
+  maxAttempts: 3,
+};
+const unique: JobUnique = {
+  key: "k",
+  states: ["available", "scheduled", "executing", "retryable"],
+  periodMs: null,
+};
+
+async function enqueue(
+  db: TestDb,
+  rest: Partial<JobUnique> = {},
+): Promise<InsertAnswer> {
+  const [answer] = await insertJobs(db, [
+    { ...insert, unique: { ...unique, ...rest } },
+  ]);
+  assert.ok(answer);
+  return answer;
+}
+
+Deno.test("insertJobs() answers conflict with the holder, also inside of one batch", async () => {
+  await using db = await testDb();
+  const first = await enqueue(db);
+  assert.equal(first.status, "inserted");
+  const answers = await insertJobs(db, [
+    insert,
+    { ...insert, unique },
+    { ...insert, unique: { ...unique, key: "other" } },
+    { ...insert, unique: { ...unique, key: "other" } },
+  ]);
+  assert.deepEqual(answers.map((answer) => answer.status), [
+    "inserted",
+    "conflict",
+    "inserted",
+    "conflict",
+  ]);
+  assert.equal(answers[1]?.jobId, first.jobId);
+  assert.equal(answers[3]?.jobId, answers[2]?.jobId);
+});
+
+Deno.test("insertJobs() takes a key over when its period has passed or its holder left the states", async () => {
+  await using db = await testDb();
+  const first = await enqueue(db, { periodMs: 1_000 });
+  db.advanceMs(999);
+  assert.equal((await enqueue(db)).status, "conflict");
+  db.advanceMs(1);
+  const second = await enqueue(db);
+  assert.equal(second.status, "inserted");
+  assert.notEqual(second.jobId, first.jobId);
+
+  assert.equal((await enqueue(db)).status, "conflict");
+  await cancelJob(db, { jobId: second.jobId, principal: null });
+  const third = await enqueue(db, { states: ["cancelled"] });
+  assert.equal(third.status, "inserted");
+  // It is held in other states than it is in.
+  assert.equal((await enqueue(db)).status, "inserted");
+});
+
+Deno.test("insertJobs() finds a holder that was taken back from its end", async () => {
+  await using db = await testDb();
+  const { jobId } = await enqueue(db);
+  await cancelJob(db, { jobId, principal: null });
+  await retryJob(db, { jobId, principal: null });
+  assert.deepEqual(await enqueue(db), { status: "conflict", jobId });
+});
+
+Deno.test("replaceJob() overwrites the fields it names while the job waits, and nothing afterwards", async () => {
+  await using db = await testDb();
+  const { jobId } = await enqueue(db);
+  const next = { ...insert, args: { n: 2 }, priority: 4, delayMs: 60_000 };
+  const fields = ["args", "priority", "runAt"] as const;
+  assert.ok(await replaceJob(db, { jobId, fields, insert: next }));
+  const rows = await db.query(sql`
+    select args, jobs.priority, scheduled.priority as moved, max_attempts
+    from yardmaster.jobs
+    join yardmaster.scheduled on scheduled.job_id = jobs.id
+  `);
+  assert.deepEqual(rows, [
+    { args: { n: 2 }, priority: 4, moved: 4, max_attempts: 3 },
+  ]);
+  const back = { ...insert, args: { n: 3 } };
+  assert.ok(await replaceJob(db, { jobId, fields: ["runAt"], insert: back }));
+  assert.equal((await db.query(sql`select from yardmaster.ready`)).length, 1);
+  await cancelJob(db, { jobId, principal: null });
+  assert.equal(await replaceJob(db, { jobId, fields, insert: next }), false);
+});
+
+Deno.test("pruneUniqueKeys() forgets what has expired and what is held by nobody", async () => {
+  await using db = await testDb();
+  await enqueue(db, { key: "short", periodMs: 1_000 });
+  const { jobId } = await enqueue(db, { key: "gone" });
+  await enqueue(db, { key: "kept" });
+  await db.query(sql`delete from yardmaster.jobs where id = ${jobId}::bigint`);
+  db.advanceMs(2_000);
+  const pruning = { goneBeforeMs: 500, limit: 10 };
+  assert.equal(await pruneUniqueKeys(db, pruning), 2);
+  assert.deepEqual(
+    await db.query(sql`select key from yardmaster.unique_keys`),
+    [{ key: "kept" }],
+  );
+});
