@@ -5,15 +5,15 @@ import type { JobFilter } from "../domain/job_filter.ts";
 import { type JobSource, jobSource } from "./job_sources.ts";
 import { definitionMatches, namesMatch } from "./job_sources.ts";
 
-/** The states that are counted. Suspended jobs are in no table to count. */
+/** The states that are counted, as tabs. Suspended jobs stand in no table. */
 export const COUNTED_STATES = [
   "available",
   "scheduled",
   "executing",
   "retryable",
-  "completed",
   "cancelled",
   "discarded",
+  "completed",
 ] as const;
 /** One of {@linkcode COUNTED_STATES}. */
 export type CountedState = typeof COUNTED_STATES[number];

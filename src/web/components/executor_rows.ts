@@ -28,7 +28,7 @@ export function executorTable(
   if (executors.length === 0) {
     return emptyState({
       title: text`No executor`,
-      body: text`No process serves it. Jobs wait until one starts.`,
+      body: text`No live process serves it. Its jobs wait until one starts.`,
     });
   }
   const rows = executors.map((executor) => {
@@ -45,10 +45,11 @@ export function executorTable(
               "name",
               executor.name,
               resource,
-            )}</span><span class="muted">#${id}, ${runtime}, knows ${executor
-              .workers.length} workers</span></div>
+            )}</span><span class="muted">#${id}, ${runtime}, knows ${workers(
+              executor,
+            )}</span></div>
         `,
-        healthBadge(health, paths),
+        healthBadge(health, { paths }),
         timeBoth(beatAt, now),
         timeBoth(startedAt, now),
         numberText(executing),
@@ -56,6 +57,10 @@ export function executorTable(
     });
   });
   return dataTable({ caption, columns: COLUMNS, rows });
+}
+
+function workers({ workers: { length } }: ExecutorStatus): Plain {
+  return length === 1 ? text`1 worker` : text`${length} workers`;
 }
 
 /** How many processes serve a queue, and how they are. */
@@ -66,11 +71,7 @@ export function healthSummary(
   if (executors.length === 0) return html`<span class="muted">None</span>`;
   const parts = (["healthy", "late", "missing"] as const).map((health) => {
     const count = executors.filter((each) => each.health === health).length;
-    return count === 0
-      ? null
-      : html`<span class="health-count">${count} ${
-        healthBadge(health, paths)
-      }</span>`;
+    return count === 0 ? null : healthBadge(health, { count, paths });
   });
   return html`<span class="health-counts">${parts}</span>`;
 }

@@ -11,8 +11,14 @@ const HEALTHS = {
   stopped: ["quiet", "out", "Stopped"],
 } as const satisfies Record<ExecutorHealth, readonly [Tone, Icon, string]>;
 
-/** How a process is, by the age of its heartbeat. */
-export function healthBadge(health: ExecutorHealth, paths: Paths): Markup {
+/** How a process is, or how many are, by the age of the heartbeat. */
+export function healthBadge(
+  health: ExecutorHealth,
+  { paths, count = null }: {
+    readonly paths: Paths;
+    readonly count?: number | null;
+  },
+): Markup {
   const [tone, picture, word] = HEALTHS[health];
-  return badge({ tone, icon: picture, label: html`${word}` }, paths);
+  return badge({ tone, icon: picture, label: html`${count} ${word}` }, paths);
 }

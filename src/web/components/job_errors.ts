@@ -1,7 +1,7 @@
 import type { ResourceRef } from "../../seams.ts";
 import type { AttemptEventDetail } from "../../store/job_detail.ts";
 import type { JobFacts } from "../job_facts.ts";
-import { code, html, lineOf, type Markup, text } from "../render.ts";
+import { html, lineOf, type Markup, text } from "../render.ts";
 import { jsonView } from "./json_view.ts";
 import { panel } from "./panel.ts";
 import { timeBoth } from "./time.ts";
@@ -48,7 +48,7 @@ function errorItem(
     </details>
   `;
   const group = fingerprint === null ? null : html`
-    · fingerprint <code>${code(`f${fingerprint}`)}</code>
+    · fingerprint <code>${show("name", fingerprint, resource)}</code>
   `;
   return html`
     <li>

@@ -32,7 +32,7 @@ const FIELDS: readonly Field[] = [
   {
     name: "worker",
     label: text`Worker`,
-    hint: text`exact name, or start*`,
+    hint: text`name or start*`,
     names: "workers",
   },
   { name: "tags", label: text`Tags`, hint: text`vip, eu` },
@@ -48,8 +48,13 @@ const FIELDS: readonly Field[] = [
     hint: text`{"source": "shop"}`,
     isJson: true,
   },
-  { name: "cron", label: text`Cron entry`, hint: text`exact name` },
 ];
+// Asked for by links of the cron pages; a field for it would be one too many.
+const CRON: Field = {
+  name: "cron",
+  label: text`Cron entry`,
+  hint: text`exact name`,
+};
 
 /** What the form is made from. */
 export interface JobFilterForm {
@@ -73,7 +78,8 @@ export function jobFilterForm(
     <form class="filter" method="get" action="${paths.jobs()}" role="search"
       aria-label="Filter jobs">
       <input type="hidden" name="state" value="${query.state}">
-      ${FIELDS.map((field) => filterField(field, form))}
+      ${[...FIELDS, ...query.typed.cron === undefined ? [] : [CRON]]
+        .map((field) => filterField(field, form))}
       <div class="filter-buttons">
         <button class="button" type="submit">Filter</button>
         ${clear}

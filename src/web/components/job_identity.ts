@@ -72,7 +72,7 @@ function executorRow(
   }
   const name = show("name", executor.name, { type: "job", id: job.jobId });
   const health = job.state === "executing"
-    ? healthBadge(executor.health, paths)
+    ? healthBadge(executor.health, { paths })
     : null;
   return [
     text`Executor`,

@@ -1,5 +1,9 @@
-import { JOB_STATES, type JobState } from "../../domain/state.ts";
-import type { CountedState, JobCount } from "../../store/job_counts.ts";
+import type { JobState } from "../../domain/state.ts";
+import {
+  COUNTED_STATES,
+  type CountedState,
+  type JobCount,
+} from "../../store/job_counts.ts";
 import { type JobQuery, jobQueryOf } from "../job_query.ts";
 import type { Paths } from "../paths.ts";
 import { html, type Markup, type Plain, text } from "../render.ts";
@@ -8,20 +12,7 @@ import { countText } from "./count.ts";
 /** The number of jobs of each state; suspended ones stand nowhere to be counted. */
 export type JobCounts = Readonly<Record<CountedState, JobCount>>;
 
-/** The order in which a job goes through them. */
-const ORDER: readonly JobState[] = JOB_STATES.toSorted((one, other) =>
-  PLACES[one] - PLACES[other]
-);
-const PLACES: Record<JobState, number> = {
-  available: 0,
-  scheduled: 1,
-  executing: 2,
-  retryable: 3,
-  cancelled: 4,
-  discarded: 5,
-  completed: 6,
-  suspended: 7,
-};
+const TABS = [...COUNTED_STATES, "suspended"] as const satisfies JobState[];
 
 /** Numbers above this are not worth counting. */
 const SHOWN_MAX = 10_000;
@@ -31,7 +22,7 @@ export function jobTabs(
   { query, counts }: { readonly query: JobQuery; readonly counts: JobCounts },
   paths: Paths,
 ): Markup {
-  const tabs = ORDER.map((state) => {
+  const tabs = TABS.map((state) => {
     const href = paths.jobs(jobQueryOf(query, { state }));
     const current = state === query.state
       ? html`

@@ -37,9 +37,8 @@ const COLUMNS: readonly Column[] = [
   { label: text`Queue` },
   { label: text`Status` },
   { label: text`Ready`, align: "end" },
-  { label: text`Oldest ready` },
   { label: text`Executing`, align: "end" },
-  { label: text`Waiting`, align: "end" },
+  { label: text`Scheduled`, align: "end" },
   { label: text`Limit` },
   { label: text`Executors` },
   { label: text`Action` },
@@ -59,17 +58,14 @@ export function queueTable(
 
 function queueRow(served: ServedQueue, context: QueueContext): Markup {
   const { queue, executors } = served;
-  const { show, paths, now } = context;
+  const { show, paths } = context;
   const name = show("name", queue.name, resourceOf(queue));
   return tableRow({
     columns: COLUMNS,
     cells: [
       html`<a href="${paths.queue(queue.name)}">${name}</a>`,
       queueStatus(queue, context),
-      jobCount(queue, { state: "available", context }),
-      queue.oldestInsertedAt === null
-        ? html`<span class="muted">None</span>`
-        : timeAgo(queue.oldestInsertedAt, now),
+      ready(queue, context),
       jobCount(queue, { state: "executing", context }),
       waiting(queue, context),
       queueLimit(queue),
@@ -94,9 +90,7 @@ export function queueStatus(
   const by = show("actor", { id: queue.pausedBy }, resourceOf(queue));
   return html`${
     badge({ tone: "waiting", icon: "pause", label: text`paused` }, paths)
-  } <span class="muted queue-paused">by ${by}, ${
-    timeAgo(queue.pausedAt, now)
-  }</span>`;
+  } <span class="second">by ${by}, ${timeAgo(queue.pausedAt, now)}</span>`;
 }
 
 /** Each executor runs so many at a time; an operator's choice wins over code. */
@@ -104,10 +98,10 @@ export function queueLimit(
   { declaredLimit, chosenLimit }: QueueStatus,
 ): Markup {
   const declared = declaredLimit === null
-    ? html`code declares none`
-    : html`code declares ${declaredLimit}`;
+    ? html`code has none`
+    : html`code has ${declaredLimit}`;
   if (chosenLimit !== null) {
-    return html`${chosenLimit} <span class="muted">chosen, ${declared}</span>`;
+    return html`${chosenLimit} chosen <span class="second">${declared}</span>`;
   }
   return declaredLimit === null
     ? html`<span class="muted">Not declared</span>`
@@ -147,11 +141,21 @@ export function jobCount(
   `;
 }
 
+/** Ready jobs, and when the oldest of them was inserted. */
+function ready(queue: QueueStatus, context: QueueContext): Markup {
+  const count = jobCount(queue, { state: "available", context });
+  const oldest = queue.oldestInsertedAt;
+  if (oldest === null) return count;
+  return html`${count} <span class="second">oldest ${
+    timeAgo(oldest, context.now)
+  }</span>`;
+}
+
 function waiting(queue: QueueStatus, context: QueueContext): Markup {
   const scheduled = jobCount(queue, { state: "scheduled", context });
   if (queue.retryable === 0) return scheduled;
   const retryable = jobCount(queue, { state: "retryable", context });
-  return html`${scheduled} <span class="muted">+ ${retryable} to retry</span>`;
+  return html`${scheduled} <span class="second">${retryable} to retry</span>`;
 }
 
 /** The one of the two that the queue is ready for. */

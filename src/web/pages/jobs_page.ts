@@ -41,7 +41,7 @@ export function jobsPage(page: JobsPage, context: JobRowContext): Markup {
       <div>
         <h1>Jobs</h1>
         <p>
-          A job is in the state in which it stands now. ${ORDERS[
+          Every job on record, by where it stands now. ${ORDERS[
             JOB_ORDERS[page.query.state]
           ]}
         </p>

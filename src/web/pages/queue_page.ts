@@ -56,13 +56,10 @@ export function queueLive(page: QueuePage, context: QueueContext): Markup {
       <div class="actions">
         ${pauseOrResume(served, context)} ${scale(served, context)}
       </div>
-      <div class="columns">
-        <div class="stack">${executors(page, context)}</div>
-        <div class="stack">${state(page, context)} ${related(
-          page,
-          context,
-        )}</div>
+      <div class="columns" data-even>
+        ${state(page, context)} ${related(page, context)}
       </div>
+      ${executors(page, context)}
     </div>
   `;
 }
@@ -151,8 +148,9 @@ function executors({ served }: QueuePage, context: QueueContext): Markup {
   });
 }
 
-function related(page: QueuePage, { paths }: QueueContext): Markup | null {
+function related(page: QueuePage, context: QueueContext): Markup | null {
   const { mayOpen, served } = page;
+  const { paths, mayOpenJobs } = context;
   const selectors = {
     resource_type: "queue",
     resource_id: served.queue.name,
@@ -164,6 +162,14 @@ function related(page: QueuePage, { paths }: QueueContext): Markup | null {
     mayOpen.audit
       ? link(paths.audit(selectors), text`Audit of this queue`)
       : null,
+    ...(["completed", "discarded"] as const).map((state) =>
+      mayOpenJobs
+        ? link(
+          paths.jobs({ state, queue: served.queue.name }),
+          text`Its ${state} jobs`,
+        )
+        : null
+    ),
   ];
   if (links.every((each) => each === null)) return null;
   return panel({
