@@ -161,12 +161,7 @@ async function transact<T>(connection: Connection, { opening, work }: {
       transaction: transactionsOf(connection, "savepoint"),
     });
   } catch (error) {
-    // The first fault is the one to tell, also when the connection is gone.
-    await connection.script(
-      nested
-        ? "rollback to savepoint yardmaster; release savepoint yardmaster"
-        : "rollback",
-    ).catch(() => {});
+    await undo(connection, nested);
     throw error;
   }
 
@@ -175,6 +170,19 @@ async function transact<T>(connection: Connection, { opening, work }: {
   );
   if (done === "ROLLBACK") throw new TransactionAbortedError();
   return result;
+}
+
+async function undo(connection: Connection, nested: boolean): Promise<void> {
+  try {
+    if (!nested) {
+      await connection.script("rollback");
+      return;
+    }
+    await connection.script("rollback to savepoint yardmaster");
+    await connection.script("release savepoint yardmaster");
+  } catch {
+    // The first fault is the one to tell, also when the connection is gone.
+  }
 }
 
 /** Answers true if it is a savepoint in a transaction that was open. */
