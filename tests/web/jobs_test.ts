@@ -1,0 +1,459 @@
+import assert from "node:assert/strict";
+import { sql } from "../../src/db/sql.ts";
+import { JOB_STATES } from "../../src/domain/state.ts";
+import { listHref } from "../../src/web/job_query.ts";
+import { createPaths } from "../../src/web/paths.ts";
+import { forbiddenIn } from "../support/forbidden_phrases.ts";
+import {
+  givenEvent,
+  givenExecutor,
+  givenJob,
+  givenQueue,
+} from "../support/job_world.ts";
+import { usePGlite } from "../support/pglite.ts";
+import { formWith } from "../support/visitor.ts";
+import {
+  hrefsOf,
+  LOOK_ONLY,
+  webHost,
+  webVisitor,
+} from "../support/web_world.ts";
+
+const testDb = usePGlite();
+const JOBS = "/ops/jobs/jobs";
+
+/** The ids of the rows of a page, from top to bottom. */
+function rowsOf(html: string): readonly string[] {
+  return [...html.matchAll(/id="job-(\d+)"/g)].map(([, id = ""]) => id);
+}
+
+function linkNamed(html: string, name: string): string | null {
+  const found = html.match(new RegExp(`href="([^"]*)"[^>]*>${name}</a>`));
+  return found?.[1]?.replaceAll("&amp;", "&") ?? null;
+}
+
+Deno.test("GET /jobs shows each state under its tab, with how many there are", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  for (const state of JOB_STATES) {
+    await givenJob(db, { state, worker: `w_${state}`, attempt: 1 });
+  }
+  for (const state of JOB_STATES) {
+    const page = await visitor.open(`${JOBS}?state=${state}`);
+    assert.equal(page.status, 200);
+    assert.match(page.text, new RegExp(`w_${state}\\b`));
+    assert.equal(rowsOf(page.html).length, 1);
+    assert.match(
+      page.text,
+      /Available 1 .*Retryable 1 .*Completed 1 Suspended/,
+    );
+    assert.deepEqual(forbiddenIn(page.text), []);
+  }
+});
+
+Deno.test("GET /jobs narrows by its filters, and a link keeps them", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  const id = await givenJob(db, {
+    queue: "mail",
+    worker: "send_mail",
+    tags: ["vip"],
+    args: { customer: 42 },
+    meta: { source: "shop" },
+  });
+  await givenJob(db, { queue: "sync" });
+
+  const first = await visitor.open(JOBS);
+  const page = await visitor.send(formWith(first, { state: "available" }), {
+    queue: "mail",
+    worker: "send_*",
+    tags: "vip",
+    args: '{"customer": 42}',
+    meta: '{"source": "shop"}',
+  });
+
+  assert.deepEqual(rowsOf(page.html), [id]);
+  assert.match(page.html, /value="\{&quot;customer&quot;: 42\}"/);
+  const tab = hrefsOf(page.html).find((href) =>
+    href.includes("state=completed")
+  );
+  assert.match(tab ?? "", /queue=mail&worker=send_\*&tags=vip&args=%7B/);
+  assert.equal(
+    linkNamed(page.html, "Clear filters"),
+    `${JOBS}?state=available`,
+  );
+
+  const other = await visitor.open(tab ?? "");
+  assert.match(other.text, /No Completed job matches/);
+});
+
+Deno.test("GET /jobs tells of JSON that it can not read, keeps it, and applies the rest", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  const mail = await givenJob(db, { queue: "mail" });
+  await givenJob(db, { queue: "sync" });
+  const hostile = [
+    '{"a"',
+    "[1]",
+    "null",
+    '{"a":"\\u0000"}',
+    "<script>alert(1)</script>",
+  ];
+  for (const args of hostile) {
+    const page = await visitor.open(
+      `${JOBS}?queue=mail&args=${encodeURIComponent(args)}`,
+    );
+    assert.equal(page.status, 200);
+    assert.deepEqual(rowsOf(page.html), [mail]);
+    assert.match(
+      page.html,
+      /aria-invalid="true" aria-describedby="filter-args-error"/,
+    );
+    assert.match(page.html, /id="filter-args-error"/);
+    const form = formWith(page, { queue: "mail" });
+    assert.equal(form.fields["args"], args);
+    assert.doesNotMatch(page.html, /<script>alert/);
+  }
+});
+
+Deno.test("GET /jobs turns its pages down and up, and shows each job once", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  for (const state of ["available", "scheduled", "completed"] as const) {
+    const ids = [];
+    for (let count = 0; count < 60; count++) {
+      ids.push(
+        await givenJob(db, {
+          state,
+          attempt: 1,
+          dueInMs: 1_000 * (count >> 2),
+        }),
+      );
+    }
+    const names = state === "scheduled"
+      ? ["Later", "Sooner"]
+      : ["Older", "Newer"];
+    const [down = "", up = ""] = names;
+
+    const seen: string[][] = [];
+    let next: string | null = `${JOBS}?state=${state}`;
+    let last = "";
+    while (next !== null) {
+      const { html } = await visitor.open(next);
+      seen.push([...rowsOf(html)]);
+      last = html;
+      next = linkNamed(html, down);
+    }
+    assert.deepEqual(seen.map((page) => page.length), [25, 25, 10]);
+    assert.deepEqual(new Set(seen.flat()), new Set(ids));
+
+    const back: string[][] = [[...rowsOf(last)]];
+    next = linkNamed(last, up);
+    while (next !== null) {
+      const { html } = await visitor.open(next);
+      back.unshift([...rowsOf(html)]);
+      next = linkNamed(html, up);
+    }
+    assert.deepEqual(back.flat(), seen.flat());
+  }
+});
+
+Deno.test("GET /jobs begins at the first page for an address that makes no sense", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  const id = await givenJob(db);
+  for (
+    const query of [
+      "after=zz",
+      "before=-1",
+      "after=1_2",
+      "after=99999999999999999999",
+      "after=",
+    ]
+  ) {
+    const page = await visitor.open(`${JOBS}?${query}`);
+    assert.equal(page.status, 200);
+    assert.deepEqual(rowsOf(page.html), [id]);
+    assert.match(page.text, /This is the first one\./);
+  }
+  const page = await visitor.open(`${JOBS}?state=flying`);
+  assert.match(page.text, /a state that there is not/);
+  assert.deepEqual(rowsOf(page.html), [id]);
+});
+
+Deno.test("GET /jobs says why it is empty", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  assert.match((await visitor.open(JOBS)).text, /No job is on record/);
+  await givenJob(db, { state: "executing", attempt: 1 });
+  assert.match((await visitor.open(JOBS)).text, /No job is available/);
+  assert.match(
+    (await visitor.open(`${JOBS}?state=completed`)).text,
+    /retention window/,
+  );
+  assert.match(
+    (await visitor.open(`${JOBS}?queue=x`)).text,
+    /No Available job matches/,
+  );
+});
+
+Deno.test("GET /jobs says how far it searched, and goes on from there", async () => {
+  await using db = await testDb();
+  await db.query(sql`
+    insert into yardmaster.jobs (
+      id, queue, worker, args, meta, tags, priority, max_attempts
+    )
+    select n, case when n = 7 then 'rare' else 'mail' end, 'send_mail', '{}',
+      '{}', '{}', 3, 5
+    from generate_series(1, 10100) as n
+  `);
+  const visitor = webVisitor(db);
+  const page = await visitor.open(`${JOBS}?state=suspended&queue=rare`);
+  assert.match(page.text, /Searched 10 000 jobs.*The others were not searched/);
+  assert.match(page.text, /No Suspended job matches so far/);
+
+  const onwards = hrefsOf(page.html).find((href) => href.includes("after=101"));
+  const next = await visitor.open(onwards ?? "");
+  assert.deepEqual(rowsOf(next.html), ["7"]);
+});
+
+Deno.test("GET /jobs answers htmx with the part that refreshes, and nothing around it", async () => {
+  await using db = await testDb();
+  const id = await givenJob(db);
+  const host = webHost(db);
+  for (const path of [JOBS, `${JOBS}/${id}`]) {
+    const answer = await host(
+      new Request(`http://localhost${path}`, {
+        headers: { "HX-Request": "true" },
+      }),
+    );
+    const html = await answer.text();
+    assert.match(html, /^\s*<div class="stack" id="jobs?-live"/);
+    assert.doesNotMatch(html, /<html|<form class="filter"/);
+  }
+});
+
+Deno.test("GET /jobs/:id tells the story of a job first, and all that is on record", async () => {
+  await using db = await testDb();
+  await givenQueue(db, { name: "mail", pausedBy: "ops-demo" });
+  await givenExecutor(db, { queues: ["mail"] });
+  const id = await givenJob(db, {
+    queue: "mail",
+    tags: ["vip"],
+    args: { customer: { id: 42 } },
+    attempt: 1,
+    uniqueKey: "mail:42",
+  });
+  await givenEvent(db, { jobId: id, message: "no route to host" });
+
+  const page = await webVisitor(db, { displayPolicy: (_, value) => value })
+    .open(`${JOBS}/${id}?list=state%3Davailable%26queue%3Dmail`);
+
+  assert.equal(page.status, 200);
+  assert.match(page.text, /Queue mail was paused by .*ops-demo.* just now/);
+  assert.match(page.text, /starts only after somebody resumes the queue/);
+  assert.match(page.text, /Attempt 1 failed.*Inserted/);
+  assert.match(page.text, /no route to host/);
+  assert.match(page.text, /"customer" *: *\{ *"id" *: *42/);
+  assert.match(page.text, /mail:42/);
+  assert.match(page.text, /No recorded output found for this job\./);
+  assert.match(page.text, /Retry: not while it is available\./);
+  assert.equal(
+    linkNamed(page.html, "Jobs"),
+    `${JOBS}?state=available&queue=mail`,
+  );
+  formWith(page, { action: "cancel_job", target_id: id });
+  formWith(page, { action: "discard_job", target_id: id });
+  const hrefs = hrefsOf(page.html);
+  assert.ok(
+    hrefs.includes(`/ops/jobs/forensics?resource_type=job&resource_id=${id}`),
+  );
+  assert.ok(
+    hrefs.includes(`/ops/jobs/audit?resource_type=job&resource_id=${id}`),
+  );
+  assert.deepEqual(forbiddenIn(page.text), []);
+});
+
+Deno.test("GET /jobs/:id offers what is legal in each state", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  const legal = {
+    suspended: ["cancel_job", "discard_job"],
+    scheduled: ["retry_job", "cancel_job", "discard_job"],
+    available: ["cancel_job", "discard_job"],
+    executing: ["cancel_job", "discard_job"],
+    retryable: ["retry_job", "cancel_job", "discard_job"],
+    completed: ["retry_job"],
+    cancelled: ["retry_job"],
+    discarded: ["retry_job"],
+  };
+  for (const state of JOB_STATES) {
+    const page = await visitor.open(
+      `${JOBS}/${await givenJob(db, { state, attempt: 1 })}`,
+    );
+    const offered = page.forms.map(({ fields }) => fields["action"]).filter(
+      Boolean,
+    );
+    assert.deepEqual(offered, legal[state], state);
+  }
+});
+
+Deno.test("GET /jobs/:id answers 404 for an id that no job has", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  const ids = [
+    "0",
+    "-1",
+    "1.5",
+    "abc",
+    "%00",
+    "%20",
+    "1e3",
+    "7",
+    "9223372036854775807",
+    "9223372036854775808",
+    "9".repeat(400),
+    "%F0%9F%90%98",
+    "..%2f..%2f",
+  ];
+  for (const id of ids) {
+    const page = await visitor.open(`${JOBS}/${id}`);
+    assert.equal(page.status, 404, id);
+    assert.match(page.text, /There is no/);
+  }
+});
+
+Deno.test("jobs show nothing of what they carry when the policy is silent or broken", async () => {
+  await using db = await testDb();
+  const canaries = [
+    "c4nary-args",
+    "c4nary-meta",
+    "c4nary-error",
+    "c4nary-stack",
+    "c4nary-output",
+  ];
+  const jobs = [];
+  for (const state of JOB_STATES) {
+    const id = await givenJob(db, {
+      state,
+      attempt: 1,
+      args: { note: "c4nary-args", list: ["c4nary-args"] },
+      meta: { note: "c4nary-meta" },
+      tags: ["c4nary-tag"],
+      uniqueKey: `c4nary-key-${state}`,
+      error: "c4nary-error",
+    });
+    await givenEvent(db, {
+      jobId: id,
+      message: "c4nary-error",
+      stack: "c4nary-stack",
+    });
+    await db.query(sql`
+      insert into yardmaster.outputs (job_id, attempt, output, recorded_at)
+      values (${id}, 1, '{"note": "c4nary-output"}', ${db.now})
+    `);
+    jobs.push({ state, id });
+  }
+  const broken = [
+    () => {
+      throw new Error("c4nary-args");
+    },
+    () => undefined,
+    () => Promise.resolve("c4nary-args"),
+  ];
+  for (const displayPolicy of [() => null, ...broken]) {
+    const visitor = webVisitor(db, { displayPolicy });
+    const hidden = displayPolicy() === null
+      ? canaries
+      : [...canaries, "c4nary-"];
+    for (const { state, id } of jobs) {
+      for (const path of [`${JOBS}?state=${state}`, `${JOBS}/${id}`]) {
+        const { html, status } = await visitor.open(path);
+        assert.equal(status, 200);
+        for (const canary of hidden) {
+          assert.ok(!html.includes(canary), `${canary} on ${path}`);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("a viewer sees every job, why nothing can be done, and no form that would do it", async () => {
+  await using db = await testDb();
+  const id = await givenJob(db);
+  const visitor = webVisitor(db, { authorize: LOOK_ONLY });
+
+  const list = await visitor.open(JOBS);
+  assert.match(list.text, /Permission: read-only\. You may look at jobs/);
+  assert.deepEqual(rowsOf(list.html), [id]);
+
+  const page = await visitor.open(`${JOBS}/${id}`);
+  assert.match(page.text, /Permission: read-only\. You may look at this job/);
+  assert.match(page.text, /needs the permission cancel_job/);
+  assert.deepEqual(page.forms.filter(({ fields }) => "action" in fields), []);
+});
+
+Deno.test("who may not see a job is told so, and no link leads there", async () => {
+  await using db = await testDb();
+  const id = await givenJob(db);
+  const visitor = webVisitor(db, {
+    authorize: (_, permission) => permission === "view_jobs",
+  });
+  const list = await visitor.open(JOBS);
+  assert.ok(!list.html.includes(`${JOBS}/${id}`));
+  assert.equal((await visitor.open(`${JOBS}/${id}`)).status, 403);
+  assert.equal((await visitor.open("/ops/jobs/queues")).status, 403);
+  const nobody = webVisitor(db, { authorize: () => false });
+  assert.equal((await nobody.open(JOBS)).status, 403);
+});
+
+Deno.test("no link of the pages of jobs leads nowhere", async () => {
+  await using db = await testDb();
+  await givenQueue(db, { name: "a/b?c#d %" });
+  for (const state of JOB_STATES) {
+    await givenJob(db, {
+      state,
+      attempt: 1,
+      queue: "a/b?c#d %",
+      worker: "w&x=<y>",
+    });
+  }
+  const visitor = webVisitor(db);
+  const seen = new Set<string>();
+  const waiting = [`${JOBS}?queue=a%2Fb%3Fc%23d%20%25`];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (seen.has(path) || seen.size > 60) continue;
+    seen.add(path);
+    const page = await visitor.open(path);
+    assert.ok(page.status < 400, `${path} answers ${page.status}`);
+    waiting.push(
+      ...hrefsOf(page.html).filter((href) =>
+        /^\/ops\/jobs\/(jobs|queues)/.test(href)
+      ),
+    );
+  }
+  assert.ok(seen.size > 20);
+});
+
+Deno.test("listHref() leads to a list of ours, whatever the address says", () => {
+  const paths = createPaths("/ops/jobs");
+  assert.equal(listHref(undefined, paths), JOBS);
+  assert.equal(
+    listHref("state=retryable&queue=a%26b&after=1_2", paths),
+    `${JOBS}?state=retryable&queue=a%26b&after=1_2`,
+  );
+  for (
+    const hostile of [
+      "https://evil.test",
+      "//evil.test",
+      "javascript:alert(1)",
+      "state=x&next=//evil.test",
+      "x".repeat(20_000),
+    ]
+  ) {
+    assert.match(
+      listHref(hostile, paths),
+      /^\/ops\/jobs\/jobs(\?state=available)?$/,
+    );
+  }
+});

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { sql } from "../../src/db/sql.ts";
+import { forbiddenIn } from "../support/forbidden_phrases.ts";
+import { givenExecutor, givenJob, givenQueue } from "../support/job_world.ts";
+import { usePGlite } from "../support/pglite.ts";
+import { formWith } from "../support/visitor.ts";
+import {
+  hrefsOf,
+  LOOK_ONLY,
+  webHost,
+  webVisitor,
+} from "../support/web_world.ts";
+
+const testDb = usePGlite();
+const QUEUES = "/ops/jobs/queues";
+
+Deno.test("GET /queues tells of each queue how it is, what waits and who serves it", async () => {
+  await using db = await testDb();
+  await givenQueue(db, { name: "mail", limit: 5, pausedBy: "ops-demo" });
+  await givenQueue(db, { name: "sync", limit: 4 });
+  await db.query(sql`
+    update yardmaster.queues set chosen_limit = 8 where name = 'sync'
+  `);
+  await givenExecutor(db, { queues: ["sync"], name: "host-1" });
+  await givenExecutor(db, {
+    queues: ["sync"],
+    name: "host-2",
+    beatAgoMs: 60_000,
+  });
+  await givenExecutor(db, {
+    queues: ["mail"],
+    name: "host-3",
+    beatAgoMs: 600_000,
+  });
+  await givenJob(db, { queue: "mail" });
+  await givenJob(db, { queue: "mail", state: "retryable", attempt: 1 });
+  await givenJob(db, { queue: "undeclared" });
+
+  const page = await webVisitor(db).open(QUEUES);
+
+  assert.equal(page.status, 200);
+  assert.match(
+    page.text,
+    /mail paused by ops-demo, just now 1 ready jobs? .*1 retryable jobs? to retry/s,
+  );
+  assert.match(page.text, /1 Executor Missing/);
+  assert.match(
+    page.text,
+    /sync running .*8 chosen code has 4 .*1 Healthy .*1 Heartbeat Late/s,
+  );
+  assert.match(
+    page.text,
+    /undeclared running .*Not declared None .*no process has declared it/s,
+  );
+  assert.match(
+    page.text,
+    /host-1 .*Healthy.*host-2 .*Heartbeat Late.*host-3 .*Executor Missing/s,
+  );
+  formWith(page, { action: "resume_queue", target_id: "mail" });
+  formWith(page, { action: "pause_queue", target_id: "sync" });
+  assert.ok(
+    hrefsOf(page.html).includes("/ops/jobs/jobs?state=available&queue=mail"),
+  );
+  assert.deepEqual(forbiddenIn(page.text), []);
+});
+
+Deno.test("GET /queues/:name tells how a queue is, and offers to pause and to scale it", async () => {
+  await using db = await testDb();
+  await givenQueue(db, { name: "a/b", limit: 4 });
+  await givenJob(db, { queue: "a/b" });
+
+  const page = await webVisitor(db).open(`${QUEUES}/a%2Fb`);
+
+  assert.equal(page.status, 200);
+  assert.match(page.text, /No live executor serves it\./);
+  assert.match(page.text, /Blocked/);
+  formWith(page, { action: "pause_queue", target_id: "a/b" });
+  assert.equal(
+    formWith(page, { action: "scale_queue" }).fields["param_limit"],
+    "",
+  );
+  assert.ok(
+    hrefsOf(page.html).includes(
+      "/ops/jobs/forensics?resource_type=queue&resource_id=a%2Fb",
+    ),
+  );
+});
+
+Deno.test("a queue is paused by the form on its page, and says so afterwards", async () => {
+  await using db = await testDb();
+  await givenQueue(db, { name: "mail" });
+  const visitor = webVisitor(db);
+
+  const page = await visitor.open(`${QUEUES}/mail`);
+  const preview = await visitor.send(formWith(page, { action: "pause_queue" }));
+  const [execute] = preview.forms.filter(({ action }) =>
+    action.endsWith("/executions")
+  );
+  assert.ok(execute, preview.text);
+  const after = await visitor.send(execute, { reason: "Bank is down" });
+
+  assert.match(after.text, /The queue is paused\./);
+  const again = await visitor.open(`${QUEUES}/mail`);
+  assert.match(again.text, /Paused just now by ops-demo/);
+  formWith(again, { action: "resume_queue", target_id: "mail" });
+});
+
+Deno.test("GET /queues/:name answers 404 for a queue that nobody knows", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  for (
+    const name of ["nobody", "%00", "x".repeat(300), "~..", "%F0%9F%90%98"]
+  ) {
+    const page = await visitor.open(`${QUEUES}/${name}`);
+    assert.equal(page.status, 404, name);
+    assert.match(page.text, /There is no such queue/);
+  }
+});
+
+Deno.test("a viewer sees the queues and can not change them", async () => {
+  await using db = await testDb();
+  await givenQueue(db, { name: "mail" });
+  const visitor = webVisitor(db, { authorize: LOOK_ONLY });
+  for (const path of [QUEUES, `${QUEUES}/mail`]) {
+    const page = await visitor.open(path);
+    assert.match(page.text, /Permission: read-only\./);
+    assert.match(page.text, /needs the permission pause_queue/);
+    assert.deepEqual(page.forms.filter(({ fields }) => "action" in fields), []);
+  }
+});
+
+Deno.test("GET /queues says what to do when there is none, and answers htmx with a part", async () => {
+  await using db = await testDb();
+  assert.match(
+    (await webVisitor(db).open(QUEUES)).text,
+    /No queue is on record/,
+  );
+  await givenQueue(db, { name: "mail" });
+  for (
+    const [path, id] of [[QUEUES, "queues-live"], [
+      `${QUEUES}/mail`,
+      "queue-live",
+    ]]
+  ) {
+    const answer = await webHost(db)(
+      new Request(`http://localhost${path}`, {
+        headers: { "HX-Request": "true" },
+      }),
+    );
+    assert.match(
+      await answer.text(),
+      new RegExp(`^\\s*<div class="stack" id="${id}"`),
+    );
+  }
+});
