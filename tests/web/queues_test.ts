@@ -41,7 +41,7 @@ Deno.test("GET /queues tells of each queue how it is, what waits and who serves 
   assert.equal(page.status, 200);
   assert.match(
     page.text,
-    /mail paused by ops-demo, just now 1 ready jobs? .*1 retryable jobs? to retry/s,
+    /mail paused by ops-demo, just now 1 available jobs .*1 retryable jobs? to retry/s,
   );
   assert.match(page.text, /1 Executor Missing/);
   assert.match(
