@@ -9,7 +9,7 @@ import {
   enqueueJobs,
   type EnqueueResult,
 } from "./enqueue.ts";
-import type { EnqueueOptions } from "./enqueue_options.ts";
+import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
 import { checkEngineOptions, type EngineOptions } from "./engine_options.ts";
 import { type EngineParts, engineParts } from "./engine_parts.ts";
 import { ServiceLoop } from "./service.ts";
@@ -155,6 +155,8 @@ class RunningEngine implements Engine {
     options: EnqueueOptions = {},
   ): Promise<EnqueueResult> {
     const { database, ...rest } = options;
+    const issues = checkOptions(database === undefined ? {} : { database });
+    if (issues.length > 0) return { status: "invalid", issues };
     const [result] = await this.enqueueMany(
       [{ worker, args, options: rest }],
       database === undefined ? {} : { database },

@@ -32,15 +32,19 @@ export class Bell {
   ring(): void {
     this.#rung = true;
     this.#answer?.();
+    this.#answer = null;
   }
 
-  /** Resolves at the next ring, or at once after one that nobody heard. */
-  async wait(): Promise<void> {
+  /**
+   * Resolves at the next ring, or at once after one. Now and then that is once
+   * too often, when nobody waited any more: better than once too few.
+   */
+  wait(): Promise<void> {
     if (!this.#rung) {
-      await new Promise<void>((resolve) => this.#answer = resolve);
-      this.#answer = null;
+      return new Promise((resolve) => this.#answer = resolve);
     }
     this.#rung = false;
+    return Promise.resolve();
   }
 }
 
@@ -66,11 +70,14 @@ export async function tick(
 
   let done = false;
   while (!done && leftMs() > 0 && producer.jobsLeft > 0) {
+    const before = producer.claimed;
     const staged = await pass(parts.stager);
-    const claimed = await pass(producer);
+    await pass(producer);
     const rescued = await pass(parts.lifeline);
-    if (staged || claimed || rescued) continue;
-    done = await waitForWork(parts, { wanted, leftMs });
+    const found = staged || rescued || producer.claimed > before;
+    // What has just run may have enqueued more: done is when a claim says so.
+    if (parts.executor.runs.size === 0) done = !found;
+    else await waitForSlots(parts, { wanted, leftMs });
   }
   const givenBack = await windDown({
     ...parts,
@@ -93,23 +100,18 @@ export async function tick(
   };
 }
 
-/** Waits until slots are free or all is done; true if nothing is left. */
-async function waitForWork(
-  { executor, acknowledger, clock }: EngineParts,
+/** Waits until a run ends, all have ended, or the budget has. */
+async function waitForSlots(
+  { executor, clock }: EngineParts,
   { wanted, leftMs }: {
     readonly wanted: Bell;
     readonly leftMs: () => number;
   },
-): Promise<boolean> {
-  if (executor.runs.size === 0) {
-    await acknowledger.flushed();
-    return true;
-  }
+): Promise<void> {
   await within(Promise.race([executor.idle(), wanted.wait()]), {
     clock,
     ms: Math.max(leftMs(), 0),
   });
-  return false;
 }
 
 /** A service that throws does not keep the others from their pass. */
