@@ -44,8 +44,8 @@ export const COMPLETENESS_LABELS = {
 
 /** One sentence for each completeness, in the words of somebody on call. */
 export const COMPLETENESS_SENTENCES = {
-  complete: "Everything that these sources ever held about it is still there.",
-  partial: "Some of the evidence is there, and some is not.",
+  complete: "Nothing is missing since the instant from which it is kept.",
+  partial: "Some of the evidence is there, and some of it is missing.",
   history_unavailable: "What happened is older than what is kept.",
   unknown: "Nothing can be said about how much evidence there is.",
 } as const satisfies Record<Completeness, string>;

@@ -32,8 +32,8 @@ export interface NextPath {
 export const PREREQUISITES = {
   evidence_complete: {
     label: "The evidence is complete",
-    met: "Every source goes back to its beginning.",
-    missing: "At least one source does not go back that far.",
+    met: "Nothing is missing from any source.",
+    missing: "At least one source has a gap.",
     unknown: "No source could be judged.",
   },
   legal_action: {
@@ -183,6 +183,7 @@ export function runbookEntry(facts: RunbookFacts): RunbookEntry {
  */
 export function legalNextPaths(facts: RunbookFacts): readonly NextPath[] {
   const recommended = RUNBOOK[facts.diagnosis];
+  if (facts.diagnosis === "subject_unknown") return pathsOf(recommended, facts);
   const actions = ACTION_STEPS.filter((step) =>
     facts.legal.includes(STEPS[step].action)
   );

@@ -102,6 +102,7 @@ export const STEPS = {
     label: "Inspect its audit events",
     opens: "audit",
   },
+  look_into_audit: { ...inspect, label: "Look into the audit", opens: "audit" },
   choose_subject: {
     ...inspect,
     label: "Choose another subject",
@@ -205,5 +206,5 @@ export const RUNBOOK: Readonly<Record<DiagnosisCode, readonly StepCode[]>> = {
   queue_full: ["review_subject", "scale_queue"],
   queue_working: ["review_subject", "inspect_audit"],
   queue_idle: ["review_subject", "inspect_audit"],
-  subject_unknown: ["choose_subject", "inspect_audit"],
+  subject_unknown: ["choose_subject", "look_into_audit"],
 };

@@ -2,6 +2,7 @@ import type { Database } from "../db/database.ts";
 import type { OnEvent } from "../events.ts";
 import { pruneCoverage } from "../store/cron_coverage.ts";
 import { pruneCronSlots } from "../store/cron_slots.ts";
+import { recordHistoryKeptFrom } from "../store/evidence.ts";
 import {
   pruneDefaultPartitions,
   pruneExecutors,
@@ -38,6 +39,8 @@ export class Pruner implements Service {
   async runOnce(): Promise<ServicePass> {
     const { database, onEvent, keepMs } = this.#options;
     const pruning = { keepMs, limit: BATCH_MAX };
+    // First, so that no page takes for complete what is about to go.
+    await recordHistoryKeptFrom(database, { keepMs });
     const jobs = await pruneDefaultPartitions(database, pruning);
     if (jobs > 0) onEvent({ type: "jobs_pruned", jobs });
     const rest = [

@@ -29,6 +29,8 @@ export interface Subject {
   readonly id: string | null;
   /** Null: there is no record of it. */
   readonly resource: ResourceRef | null;
+  /** What its id does not say. */
+  readonly label: Sentence | null;
 }
 
 /** What is the case, in one line. */

@@ -55,14 +55,24 @@ export async function controlTrail(
       },
       {
         source: "previews",
-        wantedFrom: since,
-        keptFrom: horizons.previews,
+        ...previewsKept(since, horizons.now),
         found: previews.length,
         truncated: previewsFound.length > EVIDENCE_MAX,
       },
     ],
     cautions: events[0]?.result === "refused" ? ["refused_before"] : [],
   };
+}
+
+const PREVIEWS_KEPT_MS = 7 * 86_400_000;
+
+/** Previews are swept a week after they closed; the audit tells the rest. */
+function previewsKept(since: Date | null, now: Date) {
+  const keptFrom = new Date(now.getTime() - PREVIEWS_KEPT_MS);
+  if (since === null || since >= keptFrom) {
+    return { wantedFrom: since, keptFrom: null };
+  }
+  return { wantedFrom: keptFrom, keptFrom };
 }
 
 const EVENT_LABELS: Readonly<Record<string, Sentence>> = {

@@ -1,6 +1,5 @@
 import type { Database } from "../db/database.ts";
 import type { Action } from "../domain/action.ts";
-import type { Completeness } from "../domain/evidence.ts";
 import type {
   CautionCode,
   PrerequisiteCode,
@@ -45,7 +44,7 @@ export async function collectCronEntry(
     horizons,
   });
   return bundle({
-    subject: { ...subject, resource: subject },
+    subject: { ...subject, resource: subject, label: null },
     seenAt: horizons.now,
     diagnosis: {
       code: reading.diagnosis,
@@ -169,14 +168,17 @@ function blockingJob(items: CronReading["items"]): string | null {
     ?.slot?.blockedById ?? null;
 }
 
-/** Slots as far as we looked back; the spans around them by what they cover. */
+/**
+ * Slots as far back as we looked, and the spans around them. A cron entry goes on
+ * for years, so it is judged from where its history is kept.
+ */
 function cronSources(
-  { entry, items, completeness, coverage }: CronReading,
+  { entry, items, completeness, coverage, keptFrom }: CronReading,
 ): Collected["sources"] {
+  const wantedFrom = items[0]?.plannedAt ?? entry.insertedAt;
   const recorded = items.filter(({ slot }) => slot !== null).length;
-  const covered: Completeness = items.length === 0 && coverage.length > 0
-    ? "complete"
-    : completeness;
+  // No instant has come, and somebody looks: there was nothing to record.
+  const nothingYet = items.length === 0 && coverage.length > 0;
   return [
     {
       source: "definition",
@@ -184,18 +186,13 @@ function cronSources(
       keptFrom: null,
       found: 1,
     },
-    {
-      source: "cron_slots",
-      wantedFrom: items[0]?.plannedAt ?? entry.insertedAt,
-      keptFrom: null,
-      found: recorded,
-    },
+    { source: "cron_slots", wantedFrom, keptFrom, found: recorded },
     {
       source: "cron_coverage",
-      wantedFrom: items[0]?.plannedAt ?? entry.insertedAt,
-      keptFrom: coverage[0]?.fromAt ?? null,
+      wantedFrom,
+      keptFrom,
       found: coverage.length,
-      state: covered,
+      state: nothingYet ? "complete" : completeness,
     },
   ];
 }

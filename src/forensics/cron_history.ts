@@ -22,6 +22,7 @@ import {
   listSlotsOfEntries,
   type SlotJob,
 } from "../store/cron_evidence.ts";
+import { readHorizons } from "../store/evidence.ts";
 
 /** What is known about one cron entry, read once for pages and forensics. */
 export interface CronReading {
@@ -38,6 +39,8 @@ export interface CronReading {
   /** Of the items. */
   readonly completeness: Completeness;
   readonly next: readonly Date[];
+  /** From before this instant nothing is kept; null: nothing was let go. */
+  readonly keptFrom: Date | null;
   readonly now: Date;
 }
 
@@ -51,7 +54,7 @@ export interface CronReadingOptions {
   readonly before?: Date | null;
 }
 
-/** Reads entries with their history: three statements, however many they are. */
+/** Reads entries with their history: four statements, however many they are. */
 export async function readCronEntries(
   db: Database,
   entries: readonly CronEntry[],
@@ -64,22 +67,25 @@ export async function readCronEntries(
     limit: options.history,
     before: options.before ?? null,
   });
-  const coverage = await listCoverage(db, { since: new Date(0) });
+  const { history: keptFrom } = await readHorizons(db);
+  const since = keptFrom ?? new Date(0);
+  const coverage = await listCoverage(db, { since });
   const ids = slots.flatMap(({ jobId }) => jobId === null ? [] : [jobId]);
   const standing = await listSlotJobs(db, ids);
   const jobs = new Map(standing.map((job) => [job.jobId, job]));
   return entries.map((entry) => {
     const own = slots.filter((slot) => slot.entryName === entry.name);
-    return reading(entry, { slots: own, coverage, jobs, options });
+    return reading(entry, { slots: own, coverage, jobs, keptFrom, options });
   });
 }
 
 function reading(
   entry: CronEntry,
-  { slots, coverage, jobs, options }: {
+  { slots, coverage, jobs, keptFrom, options }: {
     readonly slots: readonly CronSlotFacts[];
     readonly coverage: readonly CoverageSpan[];
     readonly jobs: ReadonlyMap<JobId, SlotJob>;
+    readonly keptFrom: Date | null;
     readonly options: CronReadingOptions;
   },
 ): CronReading {
@@ -91,7 +97,7 @@ function reading(
     expression,
     slots,
     coverage,
-    after: new Date(0),
+    after: keptFrom ?? new Date(0),
     // The window ends just before `before`, as if it were seen from there.
     now: before === null ? now : new Date(before.getTime() - 1),
     ...before === null ? {} : { onTimeMs: 0 },
@@ -113,6 +119,7 @@ function reading(
     next: expression === null || idle
       ? []
       : nextFires(expression, { after: now, count: options.next }),
+    keptFrom,
     now,
   };
 }

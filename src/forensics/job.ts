@@ -13,7 +13,6 @@ import {
   EVIDENCE_MAX,
   findJobEvidence,
   findSlotOfJob,
-  type Horizons,
   type JobEvidence,
   listAttemptEvidence,
   readHorizons,
@@ -68,7 +67,11 @@ export async function collectJob(
     horizons,
   });
   return bundle({
-    subject: { ...subject, resource: subject },
+    subject: {
+      ...subject,
+      resource: subject,
+      label: sentence`Worker ${{ kind: "name", value: job.worker }}`,
+    },
     seenAt: job.now,
     diagnosis: diagnoseJob(facts),
     chronology: [
@@ -79,7 +82,6 @@ export async function collectJob(
     linked: linkedOf(job),
     sources: [
       ...jobSources(job, {
-        horizons,
         attempts: attempts.length,
         truncated: found.length > EVIDENCE_MAX,
       }),
@@ -89,17 +91,20 @@ export async function collectJob(
   });
 }
 
+/**
+ * Retention takes a job with everything that is told of it, or leaves all of it:
+ * what is on record of a job that is on record goes back to its beginning.
+ */
 function jobSources(
   job: JobEvidence,
-  { horizons, attempts, truncated }: {
-    readonly horizons: Horizons;
+  { attempts, truncated }: {
     readonly attempts: number;
     readonly truncated: boolean;
   },
 ): Collected["sources"] {
-  const since = { wantedFrom: job.insertedAt, keptFrom: horizons.jobs };
+  const since = { wantedFrom: job.insertedAt, keptFrom: null };
   return [
-    { ...since, source: "definition", keptFrom: null, found: 1 },
+    { ...since, source: "definition", found: 1 },
     { ...since, source: "attempt_events", found: attempts, truncated },
     { ...since, source: "outcome", found: job.finishedAt === null ? 0 : 1 },
   ];

@@ -42,7 +42,7 @@ export async function collectQueue(
     horizons,
   });
   return bundle({
-    subject: { ...subject, resource: subject },
+    subject: { ...subject, resource: subject, label: null },
     seenAt: queue.now,
     diagnosis: diagnoseQueue(queue, serving),
     chronology: [...queueChronology(queue, serving), ...trail.chronology],

@@ -29,7 +29,7 @@ export async function unknownBundle(
     : await controlTrail(db, { resource, since: null, horizons });
   const remembered = trail !== null && trail.chronology.length > 0;
   return bundle({
-    subject: { type, id, resource: null },
+    subject: { type, id, resource: null, label: null },
     seenAt: horizons.now,
     diagnosis: {
       code: "subject_unknown",
@@ -63,10 +63,10 @@ function prunedSource(
   horizons: Horizons,
 ): readonly CollectedSource[] {
   const id = resource?.type === "job" ? parseJobId(resource.id) : null;
-  if (id === null || horizons.jobs === null) return [];
+  if (id === null || horizons.history === null) return [];
   const wantedFrom = jobInsertedAt(id);
-  if (wantedFrom >= horizons.jobs) return [];
+  if (wantedFrom >= horizons.history) return [];
   return [
-    { source: "definition", wantedFrom, keptFrom: horizons.jobs, found: 0 },
+    { source: "definition", wantedFrom, keptFrom: horizons.history, found: 0 },
   ];
 }

@@ -178,28 +178,26 @@ export async function listPreviewEvidence(
   `);
 }
 
-/** The oldest instants that are still kept; null: nothing was ever let go. */
+/** Since when evidence is kept; null: nothing was ever let go. */
 export interface Horizons {
   readonly audit: Date | null;
-  readonly previews: Date | null;
-  readonly jobs: Date | null;
+  /** Of jobs that ended, of cron slots and of coverage. */
+  readonly history: Date | null;
   /** The instant of this answer. */
   readonly now: Date;
 }
 
-/** Settings in which retention writes since when it keeps evidence. */
-export const JOBS_KEPT_FROM = "jobs_kept_from";
-export const PREVIEWS_KEPT_FROM = "previews_kept_from";
+/** The setting in which retention writes since when it keeps history. */
+const HISTORY_KEPT_FROM = "history_kept_from";
 
 /**
- * Reads since when each source is kept. The audit counts from 1, so its first
- * event tells whether older ones are gone.
+ * Reads since when evidence is kept. The audit counts from 1, so its first event
+ * tells whether older ones are gone; retention writes down what it lets go.
  */
 export async function readHorizons(db: Database): Promise<Horizons> {
   const [row] = await db.query<{
     readonly audit: Date | null;
-    readonly previews: string | null;
-    readonly jobs: string | null;
+    readonly history: string | null;
     readonly now: Date;
   }>(sql`
     select
@@ -211,22 +209,41 @@ export async function readHorizons(db: Database): Promise<Horizons> {
         ) as first
       ) as audit,
       (
-        select value from yardmaster.settings where name = ${PREVIEWS_KEPT_FROM}
-      ) as previews,
-      (
-        select value from yardmaster.settings where name = ${JOBS_KEPT_FROM}
-      ) as jobs
+        select value from yardmaster.settings where name = ${HISTORY_KEPT_FROM}
+      ) as history
   `);
   if (row === undefined) throw new Error("Cannot read the clock: no row came");
   return {
     now: row.now,
-    audit: row.audit ?? null,
-    previews: instantOf(row.previews),
-    jobs: instantOf(row.jobs),
+    audit: row.audit,
+    history: instantOf(row.history),
   };
 }
 
-function instantOf(text: string | null | undefined): Date | null {
+function instantOf(text: string | null): Date | null {
   const at = new Date(text ?? NaN);
   return Number.isNaN(at.getTime()) ? null : at;
+}
+
+/**
+ * Records that history from before the window may be gone. A window that grows
+ * brings nothing back, so the instant never moves backwards.
+ */
+export async function recordHistoryKeptFrom(
+  db: Database,
+  { keepMs }: { readonly keepMs: number },
+): Promise<void> {
+  await db.query(sql`
+    insert into yardmaster.settings (name, value)
+    values (
+      ${HISTORY_KEPT_FROM},
+      -- One form for all sessions, which compares as text.
+      to_char(
+        (${db.now} - ${keepMs}::float8 * interval '1 ms') at time zone 'UTC',
+        'YYYY-MM-DD"T"HH24:MI:SS"Z"'
+      )
+    )
+    on conflict (name) do update
+      set value = greatest(settings.value, excluded.value)
+  `);
 }

@@ -31,6 +31,7 @@ export function exportBundle(bundle: Bundle, show: Show): unknown {
     subject: {
       type: bundle.subject.resource?.type ?? null,
       id: shown(bundle.subject.id, { show, resource }),
+      label: bundle.subject.label === null ? null : say(bundle.subject.label),
       on_record: bundle.subject.resource !== null,
     },
     diagnosis: {

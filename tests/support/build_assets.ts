@@ -14,7 +14,7 @@ const TYPES = {
 /** The text of `src/web/assets.gen.ts`: what a browser needs, by content hash. */
 export function assetsModule(): string {
   const files = [
-    ["app.css", smallCss(source("app.css"))],
+    ["app.css", smallCss(`${source("app.css")}\n${source("evidence.css")}`)],
     ["app.js", `${htmx()}\n${smallJs(source("app.js"))}`],
     ["icons.svg", source("icons.svg")],
     ["mark.svg", source("mark.svg")],

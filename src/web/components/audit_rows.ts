@@ -6,6 +6,7 @@ import {
   code,
   html,
   type Markup,
+  type Plain,
   type Show,
   type Shown,
   text,
@@ -88,6 +89,13 @@ export function resourceCell(
     : html`<a href="${href}">${name}</a>`;
   const kind = RESOURCE_LABELS[resource.type] ?? "Unknown";
   return html`<span class="resource">${shown} <span class="muted">${kind}</span></span>`;
+}
+
+/** The first `digits` of a hash in hexadecimal; all of it if left out. */
+export function hashText(hash: string, digits = 64): Plain {
+  return (/^[0-9a-f]{64}$/.test(hash)
+    ? hash.slice(0, digits)
+    : "unknown") as Plain;
 }
 
 /** Applied, or refused with its code. */

@@ -141,7 +141,7 @@ export function cronDefinition(reading: CronReading, context: Context): Markup {
         [text`Attempts at most`, entry.maxAttempts],
         [
           text`Overlap`,
-          html`${OVERLAP_LABELS[entry.overlap]} <span class="muted">${
+          html`${OVERLAP_LABELS[entry.overlap]}<br><span class="muted">${
             OVERLAP_SENTENCES[entry.overlap]
           }</span>`,
         ],

@@ -1,7 +1,4 @@
-import {
-  CRON_HISTORY_LABELS,
-  CRON_HISTORY_SENTENCES,
-} from "../../domain/cron_slot.ts";
+import { CRON_HISTORY_LABELS } from "../../domain/cron_slot.ts";
 import { COMPLETENESS_SENTENCES } from "../../domain/evidence.ts";
 import type { CronReading } from "../../forensics/cron_history.ts";
 import type { ResourceRef } from "../../seams.ts";
@@ -9,12 +6,14 @@ import { type Href, html, type Markup, text } from "../render.ts";
 import { stateBadge } from "./badge.ts";
 import type { CronRowContext } from "./cron_rows.ts";
 import { cronStrip, markOf, stripLegend } from "./cron_strip.ts";
+import { MARK_LABELS } from "./cron_words.ts";
 import { completenessChip } from "./evidence.ts";
 import { pager, panel } from "./panel.ts";
 import { type Column, dataTable, tableRow } from "./table.ts";
 import { durationText, timeAgo, timeExact } from "./time.ts";
 
 type Context = CronRowContext & { readonly resource: ResourceRef };
+type Item = CronReading["items"][number];
 
 /** Instants of one page of history. */
 export const HISTORY_ITEMS = 48;
@@ -35,90 +34,94 @@ export function cronHistory(
   },
   context: Context,
 ): Markup {
-  const { paths } = context;
-  const { items, completeness } = history;
+  const { completeness, items } = history;
+  const sentence = COMPLETENESS_SENTENCES[completeness];
   return panel({
     id: text`history`,
     title: text`History Summary`,
-    aside: completenessChip(completeness, paths),
-    body: items.length === 0
-      ? html`<p class="muted">No planned instant is on record. ${
-        COMPLETENESS_SENTENCES[completeness]
-      }</p>`
-      : html`
-        <div class="strip-frame">${cronStrip(history, HISTORY_ITEMS)}</div>
-        ${stripLegend(history)}
-        <p class="muted">${COMPLETENESS_SENTENCES[completeness]}</p>
-        ${dataTable({
-          caption: text`Planned instants, newest first`,
-          columns: COLUMNS,
-          rows: items.toReversed().map((item) =>
-            historyRow(item, { ...context, history })
-          ),
-        })}
-        ${newest === null && older === null
-          ? null
-          : pager({ newer: null, older, first: newest })}
-      `,
+    aside: completenessChip(completeness, context.paths),
+    body: html`
+      ${items.length === 0
+        ? html`<p class="muted">No planned instant is on record. ${sentence}</p>`
+        : html`
+          <div class="strip-frame">${cronStrip(history, {
+            cells: HISTORY_ITEMS,
+            scale: 2,
+          })}</div>
+          ${stripLegend(history)}
+          <p class="muted">${sentence}</p>
+          ${historyTable(history, context)}
+        `}
+      ${newest === null && older === null
+        ? null
+        : pager({ newer: null, older, first: newest })}
+    `,
+  });
+}
+
+function historyTable(history: CronReading, context: Context): Markup {
+  const rows = history.items.toReversed().map((item) =>
+    historyRow(item, { ...context, history })
+  );
+  return dataTable({
+    caption: text`Planned instants, newest first`,
+    columns: COLUMNS,
+    rows,
   });
 }
 
 function historyRow(
-  item: CronReading["items"][number],
+  item: Item,
   context: Context & { readonly history: CronReading },
 ): Markup {
   const { now, history } = context;
-  const failed = markOf(item, history) === "failed"
-    ? html`
-      Its job ended without success.
-    `
+  const mark = markOf(item, history);
+  const failed = mark === "failed"
+    ? html`<span class="muted">${MARK_LABELS.failed}</span>`
     : null;
   return tableRow({
     columns: COLUMNS,
     cells: [
-      html`${timeExact(item.plannedAt)} <span class="muted">${
+      html`<span class="row">${timeExact(item.plannedAt)} <span class="muted">${
         timeAgo(item.plannedAt, now)
-      }</span>`,
-      html`<strong>${
+      }</span></span>`,
+      html`<span class="row">${
         CRON_HISTORY_LABELS[item.class]
-      }</strong> <span class="muted">${
-        CRON_HISTORY_SENTENCES[item.class]
-      }${failed}</span>`,
+      } ${failed}</span>`,
       dealtWith(item),
       jobCell(item, context),
     ],
   });
 }
 
-function dealtWith({ slot, latenessMs }: CronReading["items"][number]): Markup {
+function dealtWith({ slot, latenessMs }: Item): Markup {
   if (slot === null) return html`<span class="muted">no record</span>`;
   if (slot.kind === "manual" || latenessMs === null || latenessMs < 1_000) {
-    return html`${timeExact(slot.claimedAt)}`;
+    return html`<span class="muted">at once</span>`;
   }
-  return html`${timeExact(slot.claimedAt)} <span class="muted">${
-    durationText(latenessMs)
-  } later</span>`;
+  return html`${durationText(latenessMs)} <span class="muted">later</span>`;
 }
 
+/** The job that it became, or the one that held it up. */
 function jobCell(
-  { slot }: CronReading["items"][number],
+  { slot }: Item,
   { history, linkTo, paths, show }: Context & {
     readonly history: CronReading;
   },
 ): Markup {
   const jobId = slot?.jobId ?? null;
-  const blockedBy = slot?.blockedById ?? null;
-  const id = jobId ?? blockedBy;
+  const id = jobId ?? slot?.blockedById ?? null;
   if (id === null) return html`<span class="muted">none</span>`;
   const resource = { type: "job", id } as const;
-  const href = linkTo(resource);
   const name = show("name", id, resource);
-  const link = href === null ? name : html`<a href="${href}">${name}</a>`;
-  if (jobId === null) {
-    return html`<span class="muted">held by</span> ${link}`;
+  const job = jobId === null ? undefined : history.jobs.get(jobId);
+  if (jobId !== null && job === undefined) {
+    return html`<span class="mono">${name}</span> <span class="muted">no longer kept</span>`;
   }
-  const job = history.jobs.get(jobId);
+  const href = linkTo(resource);
+  const shown = html`<span class="mono">${name}</span>`;
+  const link = href === null ? shown : html`<a href="${href}">${shown}</a>`;
   return job === undefined
-    ? html`${name} <span class="muted">no longer kept</span>`
-    : html`${link} ${stateBadge(job.state, paths)}`;
+    ? html`<span class="muted">held up by</span> ${link}`
+    : html`<span class="row">${stateBadge(job.state, paths)} ${link}</span>`;
 }

@@ -1,11 +1,11 @@
 import { describeCron } from "../../domain/cron_expression.ts";
-import { CONTROL_STATUS_LABELS, DIAGNOSES } from "../../domain/diagnosis.ts";
+import { DIAGNOSES } from "../../domain/diagnosis.ts";
 import { type CronReading, lastRun } from "../../forensics/cron_history.ts";
 import type { ResourceRef } from "../../seams.ts";
 import type { LinkTo } from "../links.ts";
 import type { Paths } from "../paths.ts";
 import { html, type Markup, type Plain, type Show, text } from "../render.ts";
-import { badge, stateBadge } from "./badge.ts";
+import { badge, stateBadge, statusChip } from "./badge.ts";
 import { cronActions, type CronMay } from "./cron_actions.ts";
 import { cronStrip, stripRuns } from "./cron_strip.ts";
 import {
@@ -43,11 +43,12 @@ export function cronTable(
   readings: readonly CronReading[],
   context: CronRowContext,
 ): Markup {
-  return dataTable({
+  const table = dataTable({
     caption: text`Cron entries`,
     columns: COLUMNS,
     rows: readings.map((reading) => cronRow(reading, context)),
   });
+  return html`<div class="cron-list">${table}</div>`;
 }
 
 function cronRow(reading: CronReading, context: CronRowContext): Markup {
@@ -67,15 +68,15 @@ function cronRow(reading: CronReading, context: CronRowContext): Markup {
       `,
       scheduleCell(reading, { show, resource }),
       timesCell(reading, context),
-      html`<div class="strip-cell">${cronStrip(reading, STRIP_CELLS)}${
-        runsDetails(reading)
-      }</div>`,
+      html`<div class="strip-cell">${
+        cronStrip(reading, { cells: STRIP_CELLS })
+      }${runsDetails(reading)}</div>`,
       html`${operatorStatus(reading, paths)}<p class="muted cron-why">${
         DIAGNOSES[reading.diagnosis].title
       }</p>`,
       html`
         <div
-          class="cron-actions"><a class="button" data-variant="quiet" href="${paths
+          class="cron-actions"><a class="button" data-variant="link" href="${paths
             .cronEntry(entry.name)}">Review Entry</a>${cronActions(entry, {
               ...context,
               may: context.mayOf(entry.name),
@@ -180,27 +181,19 @@ function runsDetails(reading: CronReading): Markup | null {
 
 /** Runnable, waiting, or what needs somebody. */
 export function operatorStatus(reading: CronReading, paths: Paths): Markup {
-  const { entry } = reading;
-  const status = DIAGNOSES[reading.diagnosis].status;
-  const chip = entry.retiredAt !== null
-    ? badge({ tone: "quiet", icon: "slash", label: text`Retired` }, paths)
-    : entry.pausedAt !== null
-    ? badge({
-      tone: "waiting",
-      icon: "pause",
-      label: text`${CONTROL_STATUS_LABELS.waiting}`,
-    }, paths)
-    : badge({
-      tone: "ready",
-      icon: "play",
-      label: text`${CONTROL_STATUS_LABELS.runnable}`,
-    }, paths);
-  const review = status === "needs_review" && entry.retiredAt === null
-    ? badge({
-      tone: "bad",
-      icon: "eye",
-      label: text`${CONTROL_STATUS_LABELS.needs_review}`,
-    }, paths)
-    : null;
-  return html`<span class="row">${chip}${review}</span>`;
+  const { entry, expression, diagnosis } = reading;
+  if (entry.retiredAt !== null) {
+    return badge({ tone: "quiet", icon: "slash", label: text`Retired` }, paths);
+  }
+  const chips = [
+    entry.pausedAt !== null
+      ? statusChip("waiting", paths)
+      : expression !== null
+      ? statusChip("runnable", paths)
+      : null,
+    DIAGNOSES[diagnosis].status === "needs_review"
+      ? statusChip("needs_review", paths)
+      : null,
+  ];
+  return html`<span class="row">${chips}</span>`;
 }

@@ -1,25 +1,30 @@
 import type { CronReading } from "../../forensics/cron_history.ts";
 import { html, type Markup, type Plain, text } from "../render.ts";
-import { type CronMark, MARK_WORDS } from "./cron_words.ts";
+import {
+  type CronMark,
+  MARK_LABELS,
+  MARK_SENTENCES,
+  MARK_WORDS,
+} from "./cron_words.ts";
 
-const CELL = 6;
-const STEP = 8;
-const HEIGHT = 22;
+const CELL = 4;
+const STEP = 6;
+const HEIGHT = 20;
 
 /**
  * The shape of each mark, so that it is told by form and not by colour alone: a
  * path that is relative to the lower left corner of its cell.
  */
 const SHAPES = {
-  on_time: "v-18h6v18z",
-  delayed_claim: "v-18h3v6h3v12z",
-  failed: "v-18h6v18zm1.5 -16v14h3v-14z",
-  missed_fire: "v-4h6v4zm0 -14v-4h6v4z",
-  overlap_relevant: "v-9h6v9z",
-  paused: "v-12h2v12zm4 0v-12h2v12z",
-  manual_run: "m3 0l-3 -6 3 -6 3 6z",
-  partial_evidence: "v-3h6v3z",
-  unknown: "m0 -8h6v2h-6z",
+  on_time: "v-16h4v16z",
+  delayed_claim: "v-16h2v6h2v10z",
+  failed: "v-16h4v16zm1 -15v14h2v-14z",
+  missed_fire: "v-4h4v4zm0 -12v-4h4v4z",
+  overlap_relevant: "v-8h4v8z",
+  paused: "v-10h1v10zm3 0v-10h1v10z",
+  manual_run: "m2 0l-2.5 -5 2.5 -5 2.5 5z",
+  partial_evidence: "v-3h4v3z",
+  unknown: "m0 -7h4v2h-4z",
 } as const satisfies Record<CronMark, string>;
 
 /** In the order in which a person would want to hear of them. */
@@ -36,7 +41,10 @@ export function markOf(
 }
 
 /** The newest instants as a picture with a sentence; one path for each mark. */
-export function cronStrip(reading: CronReading, cells: number): Markup {
+export function cronStrip(
+  reading: CronReading,
+  { cells, scale = 1 }: { readonly cells: number; readonly scale?: number },
+): Markup {
   const items = reading.items.slice(-cells);
   if (items.length === 0) {
     return html`<p class="muted">No history yet</p>`;
@@ -49,7 +57,7 @@ export function cronStrip(reading: CronReading, cells: number): Markup {
     return cellsOf.length === 0 ? null : pathOf(mark, cellsOf, first);
   });
   return html`
-    <svg class="strip" width="${width}" height="${HEIGHT}"
+    <svg class="strip" width="${width * scale}" height="${HEIGHT * scale}"
       viewBox="0 0 ${width} ${HEIGHT}" role="img"
       aria-label="${stripSentence(
         marks,
@@ -95,14 +103,28 @@ export function stripRuns(reading: CronReading, cells: number): Markup {
   }</ol>`;
 }
 
-/** What each mark that is drawn means. */
+/** What each mark that is drawn means, once for all of them. */
 export function stripLegend(reading: CronReading): Markup {
   const drawn = new Set(reading.items.map((item) => markOf(item, reading)));
-  return html`<ul class="legend">${
-    MARKS.filter((mark) => drawn.has(mark)).map((mark) =>
-      html`<li><svg class="strip" width="${CELL}" height="${HEIGHT}" viewBox="0 0 ${CELL} ${HEIGHT}" aria-hidden="true"><path class="strip-mark" data-mark="${mark}" d="M0 ${
-        HEIGHT - 2
-      }${SHAPES[mark]}"></path></svg> ${MARK_WORDS[mark]}</li>`
-    )
-  }</ul>`;
+  const items = MARKS.filter((mark) => drawn.has(mark)).map((mark) =>
+    html`
+      <li>${sample(
+        mark,
+      )}<span><strong>${MARK_LABELS[mark]}.</strong> ${MARK_SENTENCES[
+        mark
+      ]}</span></li>
+    `
+  );
+  return html`<ul class="legend">${items}</ul>`;
+}
+
+function sample(mark: CronMark): Markup {
+  return html`
+    <svg class="strip" width="${CELL * 1.5}" height="${HEIGHT}"
+      viewBox="0 0 ${CELL} ${HEIGHT}"
+      aria-hidden="true">
+      <path class="strip-mark" data-mark="${mark}"
+        d="M0 ${HEIGHT - 2}${SHAPES[mark]}"></path>
+    </svg>
+  `;
 }

@@ -3,7 +3,11 @@ import type {
   CronOverlap,
   CronSource,
 } from "../../domain/cron_entry.ts";
-import type { CronHistoryClass } from "../../domain/cron_slot.ts";
+import {
+  CRON_HISTORY_LABELS,
+  CRON_HISTORY_SENTENCES,
+  type CronHistoryClass,
+} from "../../domain/cron_slot.ts";
 
 /** What pages call the overlap policies. */
 export const OVERLAP_LABELS = {
@@ -56,4 +60,16 @@ export const MARK_WORDS = {
   partial_evidence: "partial evidence",
   unknown: "unknown",
   failed: "ended without success",
+} as const satisfies Record<CronMark, string>;
+
+/** The label of each mark, as in a table. */
+export const MARK_LABELS = {
+  ...CRON_HISTORY_LABELS,
+  failed: "Ended without success",
+} as const satisfies Record<CronMark, string>;
+
+/** What each mark means. */
+export const MARK_SENTENCES = {
+  ...CRON_HISTORY_SENTENCES,
+  failed: "It became a job, and that job was discarded.",
 } as const satisfies Record<CronMark, string>;

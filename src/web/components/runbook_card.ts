@@ -48,9 +48,9 @@ export function runbookCard(
 }
 
 const STATES = {
-  met: ["check", "good", "met"],
-  missing: ["cross", "bad", "missing"],
-  unknown: ["ring", "quiet", "unknown"],
+  met: ["check", "good", "Met"],
+  missing: ["cross", "bad", "Missing"],
+  unknown: ["ring", "quiet", "Unknown"],
 } as const satisfies Record<
   PrerequisiteState,
   readonly [Icon, string, string]
@@ -64,8 +64,11 @@ function prerequisite(
   const words = PREREQUISITES[code];
   return html`
     <li
-      data-tone="${tone}">${icon(picture, paths)}<span><strong>${words
-        .label}: ${word}.</strong> <span class="muted">${words[
+      data-tone="${tone}">${icon(
+        picture,
+        paths,
+      )}<span><strong>${word}:</strong> ${words
+        .label}. <span class="muted">${words[
           state
         ]}</span></span></li>
   `;

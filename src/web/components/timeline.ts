@@ -19,14 +19,25 @@ export interface TimelineContext {
   readonly audit: boolean;
 }
 
+/** Items that are open at once; the older ones are behind a word. */
+const OPEN_ITEMS = 40;
+
 /** What happened, newest first. */
 export function timeline(
   items: readonly ChronologyItem[],
   context: TimelineContext,
 ): Markup {
-  return html`<ol class="timeline">${
-    items.map((item) => timelineItem(item, context))
-  }</ol>`;
+  const rows = items.map((item) => timelineItem(item, context));
+  const older = rows.slice(OPEN_ITEMS);
+  return html`
+    <ol class="timeline">${rows.slice(0, OPEN_ITEMS)}</ol>
+    ${older.length === 0 ? null : html`
+      <details class="timeline-older">
+        <summary>${older.length} older</summary>
+        <ol class="timeline">${older}</ol>
+      </details>
+    `}
+  `;
 }
 
 function timelineItem(item: ChronologyItem, context: TimelineContext): Markup {

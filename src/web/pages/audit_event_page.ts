@@ -4,6 +4,7 @@ import { changedNames, type Snapshot } from "../../domain/preview.ts";
 import {
   actorOf,
   type AuditRowContext,
+  hashText,
   resourceCell,
   resourceOf,
   resultCell,
@@ -188,8 +189,4 @@ function chain(event: AuditEvent, { paths }: AuditEventContext): Markup {
       </p>
     `,
   });
-}
-
-function hashText(hash: string): Plain {
-  return (/^[0-9a-f]{64}$/.test(hash) ? hash : "unknown") as Plain;
 }

@@ -6,7 +6,11 @@ import {
   type AuditQuery,
   EVENT_TYPES,
 } from "../audit_query.ts";
-import { type AuditRowContext, auditTable } from "../components/audit_rows.ts";
+import {
+  type AuditRowContext,
+  auditTable,
+  hashText,
+} from "../components/audit_rows.ts";
 import { postureBadge } from "../components/badge.ts";
 import { numberText } from "../components/count.ts";
 import { type FilterField, filterForm } from "../components/form.ts";
@@ -172,7 +176,7 @@ function footer(page: AuditPage, { paths }: AuditRowContext): Markup {
     : html`${
       numberText(Number(page.head.id))
     } events are in the chain, which ends at hash <code>${
-      code(`h${page.head.hash}`.slice(1, 13))
+      hashText(page.head.hash, 12)
     }…</code>. <code>yardmaster audit verify</code> checks all of it.`;
   return html`
     <footer class="page-foot">

@@ -60,7 +60,7 @@ export function forensicsPage(
 
 function head(bundle: Bundle, context: ForensicsContext): Markup {
   const { paths, show, selectors, linkTo } = context;
-  const { resource } = bundle.subject;
+  const { resource, label } = bundle.subject;
   if (resource === null) {
     const { resource_type: type, resource_id: id } = selectors;
     return html`
@@ -84,6 +84,8 @@ function head(bundle: Bundle, context: ForensicsContext): Markup {
         <p class="crumbs"><a href="${paths
           .forensics()}">Forensics</a> · ${RESOURCE_LABELS[resource.type]}</p>
         <h1>${show("name", resource.id, resource)}</h1>
+        ${label &&
+          html`<p>${sentenceMarkup(label, { ...context, resource })}</p>`}
       </div>
       <p class="actions">
         ${href && html`<a class="button" href="${href}">Open it</a>`}
@@ -136,11 +138,9 @@ function timelinePanel(bundle: Bundle, context: Placed): Markup {
   });
 }
 
-/** Where the timeline ends because older evidence is gone. */
+/** Where the timeline ends because older evidence is let go. */
 function horizon(sources: readonly SourceCompleteness[]): Markup | null {
-  const short = sources.filter(({ state, keptFrom }) =>
-    state !== "complete" && keptFrom !== null
-  );
+  const short = sources.filter(({ keptFrom }) => keptFrom !== null);
   if (short.length === 0) return null;
   return html`<ul class="horizon">${
     short.map(({ source, keptFrom }) =>
