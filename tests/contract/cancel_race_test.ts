@@ -1,0 +1,195 @@
+/** An operator and a run, or two operators, at the same job. */
+import assert from "node:assert/strict";
+import type { Database } from "../../src/db/database.ts";
+import { sql } from "../../src/db/sql.ts";
+import type { JobId } from "../../src/domain/job.ts";
+import { createEngine } from "../../src/engine/engine.ts";
+import { defineWorker } from "../../src/engine/worker.ts";
+import { startExecutor } from "../../src/store/executors.ts";
+import { insertJobs } from "../../src/store/jobs.ts";
+import { type ClaimedJob, claimJobs } from "../../src/store/leases.ts";
+import { acknowledge } from "../../src/store/outcomes.ts";
+import {
+  cancelJob,
+  discardJob,
+  lockJob,
+  retryJob,
+} from "../../src/store/transitions.ts";
+import { pauseQueue, resumeQueue } from "../../src/store/queues.ts";
+import { usePostgres } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
+
+const testPostgres = usePostgres();
+const principal = "ann";
+
+async function enqueue(db: Database): Promise<JobId> {
+  const [answer] = await insertJobs(db, [{
+    queue: "default",
+    worker: "work",
+    args: {},
+    priority: 0,
+    maxAttempts: 3,
+  }]);
+  assert.ok(answer);
+  return answer.jobId;
+}
+
+async function executor(db: Database): Promise<number> {
+  return await startExecutor(db, {
+    name: "a",
+    runtime: "Deno",
+    queues: ["default"],
+    workers: ["work"],
+    lateAfterMs: 1_000,
+    missingAfterMs: 2_000,
+  });
+}
+
+function claim(db: Database, executorId: number): Promise<ClaimedJob[]> {
+  const queue = { queue: "default", declaredLimit: 100, held: 0, prefetch: 0 };
+  return claimJobs(db, {
+    executorId,
+    workers: ["work"],
+    queues: [{ ...queue, most: 100 }],
+  });
+}
+
+async function waits(db: Database): Promise<boolean> {
+  const rows = await db.query(sql`
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'
+  `);
+  return rows.length > 0;
+}
+
+Deno.test("cancelJob() and acknowledge() at once: one of them happens, and both know which", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const [operator, runner] = [await world.connect(), await world.connect()];
+  const executorId = await executor(db);
+  let cancelled = 0;
+  for (let round = 0; round < 40; round++) {
+    const jobId = await enqueue(db);
+    const [run] = await claim(db, executorId);
+    assert.ok(run);
+    const { leaseId, attempt } = run;
+    const [moved, answers] = await Promise.all([
+      cancelJob(operator, { jobId, principal }),
+      acknowledge(runner, executorId, [
+        { leaseId, jobId, attempt, to: "completed", tookMs: 1 },
+      ]),
+    ]);
+    const [outcome] = await db.query<{ state: string }>(sql`
+      select state::text from yardmaster.outcomes
+      where job_id = ${jobId}::bigint
+    `);
+    const wasCancelled = moved !== null;
+    cancelled += wasCancelled ? 1 : 0;
+    assert.equal(answers[0], wasCancelled ? "lost" : "applied");
+    assert.equal(outcome?.state, wasCancelled ? "cancelled" : "completed");
+  }
+  assert.deepEqual(await db.query(sql`select from yardmaster.leases`), []);
+});
+
+Deno.test("cancelJob() finds a job that a claim has just moved away under its eyes", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const executorId = await executor(db);
+  const jobId = await enqueue(db);
+  const operator = await world.connect();
+  let moved: ReturnType<typeof cancelJob> = Promise.resolve(null);
+  await db.transaction(async (tx) => {
+    await claim(tx, executorId);
+    moved = cancelJob(operator, { jobId, principal });
+    await until("the operator waits for the row", () => waits(db));
+  });
+  assert.deepEqual(await moved, {
+    before: "executing",
+    after: "cancelled",
+    queue: "default",
+  });
+});
+
+Deno.test("lockJob() says where a job is when it moved while we waited, and keeps it there", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const executorId = await executor(db);
+  const jobId = await enqueue(db);
+  const [operator, rival] = [await world.connect(), await world.connect()];
+  let looking: Promise<void> = Promise.resolve();
+  await db.transaction(async (tx) => {
+    await claim(tx, executorId);
+    looking = operator.transaction(async (own) => {
+      assert.equal((await lockJob(own, jobId))?.state, "executing");
+      const late = discardJob(rival, { jobId, principal });
+      await until("the rival waits", () => waits(db));
+      assert.ok(await cancelJob(own, { jobId, principal }));
+      lateAnswer = late;
+    });
+    await until("the operator waits", () => waits(db));
+  });
+  let lateAnswer: Promise<unknown> = Promise.resolve("never");
+  await looking;
+  assert.equal(await lateAnswer, null);
+});
+
+Deno.test("retryJob() of two operators brings a job back once", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const jobId = await enqueue(db);
+  await cancelJob(db, { jobId, principal });
+  const operators = await Promise.all([world.connect(), world.connect()]);
+  const moves = await Promise.all(
+    operators.map((operator) => retryJob(operator, { jobId, principal })),
+  );
+  assert.equal(moves.filter((moved) => moved !== null).length, 1);
+  assert.equal((await db.query(sql`select from yardmaster.ready`)).length, 1);
+});
+
+Deno.test("a cancelled run learns of it within a second, and a paused queue stops within one, with hints off", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  let aborted: unknown;
+  let ran = 0;
+  const endless = defineWorker({
+    name: "endless",
+    perform: (_args, { signal }) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener("abort", () => {
+          aborted = signal.reason.kind;
+          reject(signal.reason);
+        })
+      ),
+  });
+  const quick = defineWorker({ name: "quick", perform: () => void (ran += 1) });
+  const engine = createEngine({
+    database: await world.connect(),
+    workers: [endless, quick],
+    queues: { default: { limit: 2 } },
+    notify: false,
+    pollMs: 100,
+  });
+  await engine.start();
+  const enqueued = await engine.enqueue(endless, {});
+  assert.ok(enqueued.status === "inserted");
+  const jobId = enqueued.job.id;
+  await until(
+    "it runs",
+    async () => (await lockJob(db, jobId))?.state === "executing",
+  );
+
+  const beganMs = performance.now();
+  await cancelJob(db, { jobId, principal });
+  await until("the run is told", () => aborted !== undefined);
+  assert.ok(performance.now() - beganMs < 1_500);
+  assert.equal(aborted, "cancelled");
+
+  await pauseQueue(db, { name: "default", principal });
+  await engine.enqueue(quick, {});
+  const waitsNow = await db.query(sql`select from yardmaster.ready`);
+  assert.equal(waitsNow.length, 1);
+  await resumeQueue(db, { name: "default" });
+  await until("the queue goes on", () => ran === 1);
+  await engine.stop();
+  assert.equal((await lockJob(db, jobId))?.state, "cancelled");
+});
