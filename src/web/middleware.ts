@@ -87,7 +87,8 @@ export function identify(
     c.set("db", options.database);
     c.set("actor", actor);
     c.set("paths", paths);
-    c.set("show", showTo(actor, options.displayPolicy, options.onHidden));
+    const { displayPolicy: policy, onHidden } = options;
+    c.set("show", showTo(actor, { policy, onHidden }));
     c.set("may", mayOf(actor, options));
     c.set("now", now);
     c.set("layout", options.layout ?? {});

@@ -147,8 +147,10 @@ export type OnHidden = (kind: DisplayKind) => void;
  */
 export function showTo(
   actor: Actor,
-  policy: DisplayPolicy,
-  onHidden: OnHidden = () => {},
+  { policy, onHidden }: {
+    readonly policy: DisplayPolicy;
+    readonly onHidden?: OnHidden | undefined;
+  },
 ): Show {
   function ask<Answer>(
     kind: DisplayKind,
@@ -160,7 +162,7 @@ export function showTo(
     } catch {
       // Counted below, with every other answer that can not be printed.
     }
-    onHidden(kind);
+    onHidden?.(kind);
     return null;
   }
 

@@ -15,7 +15,7 @@ const job = { type: "job", id: "7" } as const;
 const paths = createPaths("/ops/jobs");
 
 function showWith(policy: DisplayPolicy, hidden: string[] = []): Show {
-  return showTo(actor, policy, (kind) => hidden.push(kind));
+  return showTo(actor, { policy, onHidden: (kind) => hidden.push(kind) });
 }
 
 Deno.test("html does not compile with text that nobody has checked", () => {
