@@ -50,7 +50,7 @@ export function jobLive(facts: JobFacts): Markup {
         ? readOnlyBanner(text`You may look at this job, and not change it.`)
         : null}
       ${jobActions(facts)}
-      <div class="columns">
+      <div class="split">
         <div class="stack">${history(facts)} ${jobErrors(facts)} ${payload(
           facts,
         )} ${output(facts)}</div>

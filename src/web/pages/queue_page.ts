@@ -56,7 +56,7 @@ export function queueLive(page: QueuePage, context: QueueContext): Markup {
       <div class="actions">
         ${pauseOrResume(served, context)} ${scale(served, context)}
       </div>
-      <div class="columns" data-even>
+      <div class="split" data-even>
         ${state(page, context)} ${related(page, context)}
       </div>
       ${executors(page, context)}
