@@ -1,6 +1,6 @@
 import { nextStepLabel, REFUSALS, refused } from "../../control/refusal.ts";
 import type { AuditEvent } from "../../domain/audit.ts";
-import { changedNames, type Snapshot } from "../../domain/preview.ts";
+import { changedNames } from "../../domain/preview.ts";
 import {
   actorOf,
   type AuditRowContext,
@@ -12,6 +12,7 @@ import {
 import { postureBadge } from "../components/badge.ts";
 import { jsonView } from "../components/json_view.ts";
 import { panel } from "../components/panel.ts";
+import { snapshotDiff } from "../components/snapshot_diff.ts";
 import { type Content, definitions } from "../components/table.ts";
 import { timeBoth } from "../components/time.ts";
 import { code, html, type Markup, type Plain, text } from "../render.ts";
@@ -132,34 +133,24 @@ function refusal(
 /** What it was and what it became, as far as the display policy lets us say. */
 function change(event: AuditEvent, { show }: AuditEventContext): Markup | null {
   const { before, after } = event;
-  if (before === null && after === null) return null;
-  const resource = resourceOf(event);
-  const side = (title: Plain, snapshot: Snapshot | null) =>
-    html`<div><h3>${title}</h3>${
-      snapshot === null
-        ? html`<p class="muted">Nothing was recorded.</p>`
-        : jsonView(show.block("snapshot", snapshot, resource))
-    }</div>`;
-  const names = before === null || after === null
-    ? []
-    : changedNames(before, after);
-  return panel({
-    id: text`change`,
-    title: text`Before and after`,
-    body: html`
-      ${names.length === 0 ? null : html`<p>Changed: ${
-        names.map((name) =>
-          html`
-            <code>${code(name)}</code>
-          `
-        )
-      }</p>`}
-      <div class="sides">${side(text`Before`, before)} ${side(
-        text`After`,
-        after,
-      )}</div>
-    `,
-  });
+  const target = resourceOf(event);
+  const only = before ?? after;
+  if (only === null) return null;
+  const body = before === null || after === null
+    ? html`
+      <p class="muted">Only what it was ${before === null
+        ? "afterwards"
+        : "before"} is recorded.</p>
+      ${jsonView(show.block("snapshot", only, target))}
+    `
+    : snapshotDiff({
+      caption: text`What the event changed`,
+      headings: [text`Before`, text`After`],
+      before,
+      after,
+      changed: changedNames(before, after),
+    }, { show, target });
+  return panel({ id: text`change`, title: text`Before and after`, body });
 }
 
 function chain(event: AuditEvent, { paths }: AuditEventContext): Markup {
