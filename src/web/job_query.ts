@@ -10,6 +10,7 @@ import {
   type ParsedJobFilter,
   parseJobFilter,
 } from "../domain/job_filter.ts";
+import { type JobId, parseJobId } from "../domain/job.ts";
 import { JOB_STATES, type JobState } from "../domain/state.ts";
 import type { Paths, Query } from "./paths.ts";
 import type { Href } from "./render.ts";
@@ -24,7 +25,7 @@ export interface JobQuery {
   readonly from: JobCursor | null;
   readonly way: "down" | "up";
   /** What of the address could not be read, and was left out. */
-  readonly ignored: readonly ("state" | "cursor")[];
+  readonly ignored: readonly ("state" | "cursor" | "id")[];
 }
 
 /** Where a list begins that nobody has narrowed. */
@@ -52,9 +53,10 @@ export function parseJobQuery(
   const from = cursor === null
     ? null
     : parseJobCursor(cursor, JOB_ORDERS[state]);
-  const ignored: ("state" | "cursor")[] = [];
+  const ignored: ("state" | "cursor" | "id")[] = [];
   if (state !== asked) ignored.push("state");
   if (cursor !== null && from === null) ignored.push("cursor");
+  if (query["id"]?.trim() && askedJobId(query) === null) ignored.push("id");
   return {
     state,
     ...parseJobFilter(typed),
@@ -63,6 +65,13 @@ export function parseJobQuery(
     way: from !== null && before !== undefined ? "up" : "down",
     ignored,
   };
+}
+
+/** The job that somebody wants to go to, by its id; `null` for no id of a job. */
+export function askedJobId(
+  { id = "" }: Readonly<Record<string, string>>,
+): JobId | null {
+  return parseJobId(id.trim().replace(/^#/, ""));
 }
 
 /** Where a link from a list leads, beside what the list is narrowed by. */

@@ -174,6 +174,20 @@ Deno.test("GET /jobs begins at the first page for an address that makes no sense
   assert.deepEqual(rowsOf(page.html), [id]);
 });
 
+Deno.test("GET /jobs goes to the job whose id is asked for", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  const id = await givenJob(db);
+  assert.equal(
+    (await visitor.open(`${JOBS}?id=%20%23${id}`)).url,
+    `${JOBS}/${id}`,
+  );
+
+  const page = await visitor.open(`${JOBS}?id=abc`);
+  assert.match(page.text, /No job has such an id/);
+  assert.deepEqual(rowsOf(page.html), [id]);
+});
+
 Deno.test("GET /jobs says why it is empty", async () => {
   await using db = await testDb();
   const visitor = webVisitor(db);

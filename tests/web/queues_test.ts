@@ -129,6 +129,15 @@ Deno.test("a viewer sees the queues and can not change them", async () => {
   }
 });
 
+Deno.test("GET /executors tells which processes are alive", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  assert.match((await visitor.open("/ops/jobs/executors")).text, /No executor/);
+  await givenExecutor(db, { name: "host-1", beatAgoMs: 60_000 });
+  const page = await visitor.open("/ops/jobs/executors");
+  assert.match(page.text, /host-1 #\d+, deno, knows 1 worker Heartbeat Late/);
+});
+
 Deno.test("GET /queues says what to do when there is none, and answers htmx with a part", async () => {
   await using db = await testDb();
   assert.match(

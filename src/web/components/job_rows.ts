@@ -78,8 +78,8 @@ function jobRow(
       jobCell(job, context),
       stateBadge(job.state, paths),
       queueCell(job, context),
-      html`${timeBoth(job[time], now)}${took(job)}`,
-      html`${job.attempt} of ${job.maxAttempts}`,
+      timeBoth(job[time], now),
+      html`${job.attempt} of ${job.maxAttempts}${took(job)}`,
     ],
   });
 }
@@ -146,5 +146,5 @@ function took({ state, tookMs, executorId }: ListedJob): Markup | null {
   if (state !== "completed" || tookMs === null || executorId === null) {
     return null;
   }
-  return html`<span class="muted job-took">took ${durationText(tookMs)}</span>`;
+  return html`<span class="second">took ${durationText(tookMs)}</span>`;
 }

@@ -46,6 +46,12 @@ export function jobsPage(page: JobsPage, context: JobRowContext): Markup {
           ]}
         </p>
       </div>
+      <form class="row" method="get" action="${context.paths
+        .jobs()}" aria-label="Go to a job">
+        <input class="mono" type="text" name="id" aria-label="Job id"
+          placeholder="Job id" inputmode="numeric" autocomplete="off">
+        <button class="button" type="submit">Go</button>
+      </form>
     </header>
     ${page.readOnly
       ? readOnlyBanner(text`You may look at jobs, and not change them.`)
@@ -79,6 +85,7 @@ const ORDERS = {
 } as const satisfies Record<typeof JOB_ORDERS[JobState], Plain>;
 
 const IGNORED = {
+  id: text`No job has such an id: it is a number, such as 912064303127855255.`,
   state:
     text`The address asks for a state that there is not. These are the available jobs.`,
   cursor:

@@ -8,7 +8,7 @@ import { listJobs } from "../../store/search.ts";
 import { type Env, type PageContext, wantsFragment } from "../env.ts";
 import { missingPage } from "../errors.ts";
 import { readJobFacts } from "../job_facts.ts";
-import { listHref, listMark, parseJobQuery } from "../job_query.ts";
+import { askedJobId, listHref, listMark, parseJobQuery } from "../job_query.ts";
 import { linksFor } from "../links.ts";
 import { requires } from "../middleware.ts";
 import { page } from "../page.ts";
@@ -28,6 +28,8 @@ export function jobsRoutes(): Hono<Env> {
 
 async function showJobs(c: PageContext): Promise<Response> {
   const { db, show, paths, now, may } = c.var;
+  const jobId = askedJobId(c.req.query());
+  if (jobId !== null) return c.redirect(paths.job(jobId), 303);
   const query = parseJobQuery(c.req.query());
   const found = await listJobs(db, { ...query, limit: JOBS_ON_A_PAGE });
   const counts = await countJobs(db, query.filter);

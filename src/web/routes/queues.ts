@@ -17,6 +17,7 @@ import { missingPage } from "../errors.ts";
 import { requires } from "../middleware.ts";
 import { page } from "../page.ts";
 import { nameOf } from "../paths.ts";
+import { executorsLive, executorsPage } from "../pages/executors_page.ts";
 import { queueLive, queuePage } from "../pages/queue_page.ts";
 import { queuesLive, queuesPage } from "../pages/queues_page.ts";
 import { text } from "../render.ts";
@@ -24,11 +25,12 @@ import { text } from "../render.ts";
 const QUEUES: ResourceRef = { type: "page", id: "queues" };
 const viewQueues = requires("view_queues", () => QUEUES);
 
-/** Routes of the list of queues, and of one queue. */
+/** Routes of the queues, and of the executors that serve them. */
 export function queuesRoutes(): Hono<Env> {
   return new Hono<Env>()
     .get("/queues", viewQueues, showQueues)
-    .get("/queues/:name", viewQueues, showQueue);
+    .get("/queues/:name", viewQueues, showQueue)
+    .get("/executors", viewQueues, showExecutors);
 }
 
 async function showQueues(c: PageContext): Promise<Response> {
@@ -82,6 +84,16 @@ async function showQueue(c: PageContext): Promise<Response> {
     active: "queues",
     readOnly,
     body: queuePage(content, context),
+  });
+}
+
+async function showExecutors(c: PageContext): Promise<Response> {
+  const executors = await listExecutorStatus(c.var.db);
+  if (wantsFragment(c)) return c.html(String(executorsLive(executors, c.var)));
+  return await page(c, {
+    title: text`Executors`,
+    active: "queues",
+    body: executorsPage(executors, c.var),
   });
 }
 
