@@ -192,7 +192,7 @@ export class Executor {
       if (run.settled) return;
       this.#settle(
         run,
-        returned(run, worker, { ...this.#context(run), value }),
+        returned(run, { ...this.#context(run), worker, value }),
       );
     } catch (error) {
       if (run.settled) return;
@@ -217,7 +217,7 @@ export class Executor {
   ): void {
     this.#settle(
       run,
-      failed(run, worker, { ...this.#context(run), ...failure }),
+      failed(run, { ...this.#context(run), worker, ...failure }),
       failure.error,
     );
   }

@@ -26,8 +26,10 @@ const OWN_ROOT = ownRoot();
 /** What becomes of a run that returned. Whatever is no verdict is a value. */
 export function returned(
   run: Run,
-  worker: AnyWorker,
-  { value, ...context }: ResultContext & { readonly value: unknown },
+  { worker, value, ...context }: ResultContext & {
+    readonly worker: AnyWorker;
+    readonly value: unknown;
+  },
 ): Settlement {
   if (isVerdict(value)) return decided(run, value, context);
   const result: RunResult = resultOf(run, { ...context, to: "completed" });
@@ -67,8 +69,8 @@ function decided(
 /** What becomes of a run whose attempt failed, or took too long. */
 export function failed(
   run: Run,
-  worker: AnyWorker,
-  { error, kind, ...context }: ResultContext & {
+  { worker, error, kind, ...context }: ResultContext & {
+    readonly worker: AnyWorker;
     readonly error: unknown;
     readonly kind: "failed" | "timed_out";
   },

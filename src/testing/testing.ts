@@ -64,8 +64,12 @@ export type RunOutcome<Output> =
   | { readonly kind: "cancelled" | "discarded"; readonly reason: string }
   | { readonly kind: "failed"; readonly error: unknown };
 
-/** What a run in a test is told about itself, where the test says so. */
-export type RunOverrides = Partial<RunContext>;
+/** What {@linkcode runWorker} runs. */
+export interface RunWorkerOptions<Input> {
+  readonly args: Input;
+  /** What the run is told about itself, where the test cares. */
+  readonly context?: Partial<RunContext>;
+}
 
 /**
  * Runs a worker in this process, with no database: args go through JSON and
@@ -73,8 +77,7 @@ export type RunOverrides = Partial<RunContext>;
  */
 export async function runWorker<Input, Output>(
   worker: Worker<Input, Output>,
-  args: Input,
-  overrides: RunOverrides = {},
+  { args, context: told = {} }: RunWorkerOptions<Input>,
 ): Promise<RunOutcome<Output>> {
   try {
     const stored = JSON.parse(JSON.stringify(args)) as JsonObject;
@@ -83,7 +86,7 @@ export async function runWorker<Input, Output>(
       const [first] = check.issues;
       throw new TypeError(`${first?.path}: ${first?.message}`);
     }
-    const context = contextOf(worker, overrides);
+    const context = contextOf(worker, told);
     const value = await worker.perform(check.args as never, context);
     if (!isVerdict(value)) {
       return { kind: "completed", value: value as Output };
@@ -98,7 +101,10 @@ export async function runWorker<Input, Output>(
   }
 }
 
-function contextOf(worker: AnyWorker, overrides: RunOverrides): RunContext {
+function contextOf(
+  worker: AnyWorker,
+  told: Partial<RunContext>,
+): RunContext {
   return {
     jobId: anyJobId(),
     attempt: 1,
@@ -110,7 +116,7 @@ function contextOf(worker: AnyWorker, overrides: RunOverrides): RunContext {
     priority: worker.priority,
     insertedAt: new Date(0),
     signal: new AbortController().signal,
-    ...overrides,
+    ...told,
   };
 }
 

@@ -175,15 +175,21 @@ Deno.test("runWorker() runs one in the process of the test, as a queue would", a
     perform: ({ name }, { attempt }) =>
       name === "" ? cancel("no name") : `${name} ${attempt}`,
   });
-  assert.deepEqual(await runWorker(greet, { name: "Ann" }, { attempt: 2 }), {
-    kind: "completed",
-    value: "Ann 2",
-  });
-  assert.deepEqual(await runWorker(greet, { name: "" }), {
+  assert.deepEqual(
+    await runWorker(greet, {
+      args: { name: "Ann" },
+      context: { attempt: 2 },
+    }),
+    {
+      kind: "completed",
+      value: "Ann 2",
+    },
+  );
+  assert.deepEqual(await runWorker(greet, { args: { name: "" } }), {
     kind: "cancelled",
     reason: "no name",
   });
-  assert.equal((await runWorker(greet, {} as never)).kind, "failed");
+  assert.equal((await runWorker(greet, { args: {} as never })).kind, "failed");
 });
 
 Deno.test("createEngine() and defineWorker() refuse what can not be right", () => {
