@@ -72,7 +72,10 @@ async function installTarball(): Promise<AsyncDisposable & { path: string }> {
     JSON.stringify({ name: "host", private: true, type: "module" }),
   );
   await must(
-    ["npm", "install", "--no-audit", "--no-fund", tarball, "hono"],
+    [
+      ...["npm", "install", "--no-audit", "--no-fund"],
+      ...[tarball, "hono", "zod", "typescript@5.9.3"],
+    ],
     path,
   );
   await writeFile(join(path, "snapshot.tar"), await migratedSnapshot());
@@ -96,8 +99,44 @@ async function missing(
   return success ? null : stderr;
 }
 
-Deno.test("the packed tarball mounts and answers on each runtime", async (t) => {
+/** What a host in TypeScript writes; each expected error must be one. */
+const TYPED_HOST = `
+import { createYardmaster, defineWorker, SchemaVersionError } from "@yardmaster/yardmaster";
+import { postgresJs } from "@yardmaster/yardmaster/postgres";
+import postgres from "postgres";
+import { z } from "zod";
+
+const charge = defineWorker({
+  name: "charge",
+  args: z.object({ order: z.int() }),
+  perform: ({ order }) => order + 1,
+});
+const sql = postgres("");
+export const yard = createYardmaster({
+  database: postgresJs(sql),
+  workers: [charge],
+  queues: { default: { limit: 1 } },
+});
+await sql.begin(async (tx) => {
+  await yard.enqueue(charge, { order: 1 }, { database: postgresJs(tx) });
+});
+// @ts-expect-error An order is a number.
+await yard.enqueue(charge, { order: "1" });
+// @ts-expect-error Workers are a list.
+createYardmaster({ database: postgresJs(sql), workers: charge });
+export const code: "schema_version" = {} as SchemaVersionError["code"];
+`;
+
+Deno.test("the packed tarball mounts, answers and has types, on each runtime", async (t) => {
   await using host = await installTarball();
+  await t.step("TypeScript", async () => {
+    await writeFile(join(host.path, "typed_host.ts"), TYPED_HOST);
+    const answer = await run([
+      ...["npx", "tsc", "--noEmit", "--strict", "--skipLibCheck"],
+      ...["--target", "es2023", "--module", "nodenext", "typed_host.ts"],
+    ], host.path);
+    assert(answer.success, answer.stdout);
+  });
   for (const [name, command] of Object.entries(RUNTIMES)) {
     const why = await missing(command, host.path);
     if (why !== null) {
