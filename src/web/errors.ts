@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import type { Permission } from "../seams.ts";
 import type { Env, PageContext } from "./env.ts";
-import { emptyLinks, messagePage } from "./message_page.ts";
+import { messagePage } from "./message_page.ts";
 import { html, type Plain, type Shown, text } from "./render.ts";
 
 /** Signed in, and not allowed: names the permission that is missing. */
@@ -26,7 +26,7 @@ export function forbiddenPage(
         host application, and a change counts from the next click.
       </p>
     `,
-    links: emptyLinks(c),
+    wayOn: true,
   });
 }
 
@@ -45,7 +45,7 @@ export function notSignedInPage(c: PageContext): Promise<Response> {
         nobody in this request.
       </p>
     `,
-    links: null,
+    wayOn: false,
   });
 }
 
@@ -65,7 +65,7 @@ export function refusedRequestPage(
       <p>${requestWords(why)}.</p>
       <p>Go back, open the page again, and send the form from there.</p>
     `,
-    links: emptyLinks(c),
+    wayOn: true,
   });
 }
 
@@ -80,7 +80,7 @@ export function notFoundPage(c: PageContext): Promise<Response> {
         window. Nothing is wrong with the address of these pages themselves.
       </p>
     `,
-    links: emptyLinks(c),
+    wayOn: true,
   });
 }
 
@@ -99,7 +99,7 @@ export function missingPage(
         audit still knows what operators did to it.
       </p>
     `,
-    links: emptyLinks(c),
+    wayOn: true,
   });
 }
 
@@ -113,7 +113,7 @@ export async function wrongMethodPage(
     title: text`This address takes no ${methodWord(c.req.method)}`,
     body:
       html`<p>Open the page that it belongs to, and use the form there.</p>`,
-    links: emptyLinks(c),
+    wayOn: true,
   });
   page.headers.set("Allow", allow);
   return page;
@@ -127,7 +127,7 @@ export function faultPage(
   const fault = faultOf(error);
   return messagePage(c, {
     ...FAULTS[fault],
-    links: null,
+    wayOn: false,
     reference: reference as Plain,
   });
 }

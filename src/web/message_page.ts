@@ -1,20 +1,18 @@
-import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { dialogBody } from "./components/dialog.ts";
 import { banner } from "./components/panel.ts";
 import { bareShell } from "./components/bare_shell.ts";
-import type { Env } from "./env.ts";
-import { wantsFragment } from "./env.ts";
-import { page } from "./page.ts";
-import { type Href, html, type Markup, type Plain } from "./render.ts";
+import { type PageContext, wantsFragment } from "./env.ts";
+import { navFor, page } from "./page.ts";
+import { html, type Markup, type Plain } from "./render.ts";
 
 /** A page that is one message. */
 export interface Message {
   readonly status: ContentfulStatusCode;
   readonly title: Plain;
   readonly body: Markup;
-  /** Ways on; `null` where there are none that would work. */
-  readonly links: Markup | null;
+  /** Whether to show a way on: to the first page that this actor may open. */
+  readonly wayOn: boolean;
   /** By which the host's log knows the fault. */
   readonly reference?: Plain | null;
 }
@@ -24,15 +22,15 @@ export interface Message {
  * not, and as a part of a page when htmx asks for one.
  */
 export async function messagePage(
-  c: Context<Env>,
+  c: PageContext,
   message: Message,
 ): Promise<Response> {
-  const { status, title, links, reference = null } = message;
+  const { status, title, wayOn, reference = null } = message;
   const body = html`
     <div class="message">
       <h1 tabindex="-1" autofocus>${title}</h1>
       <div class="prose">${message.body}</div>
-      ${links}
+      ${wayOn ? await wayOnLink(c) : null}
       ${reference &&
         html`<p class="muted">Reference <code>${reference}</code></p>`}
     </div>
@@ -47,11 +45,14 @@ export async function messagePage(
   return await page(c, { title, active: null, body, status });
 }
 
-/** The ways on from a message: back to the overview. */
-export function emptyLinks(c: Context<Env>): Markup {
-  const href: Href = c.var.paths.overview();
+/** To the first page that this actor may open; nothing before we know them. */
+export async function wayOnLink(c: PageContext): Promise<Markup | null> {
+  if (c.var.may === undefined) return null;
+  const [first] = await navFor(c);
+  if (first === undefined) return null;
   return html`
     <p
-      class="actions"><a class="button" href="${href}">Go to the overview</a></p>
+      class="actions"><a class="button" href="${first.href}">Go to ${first
+        .label}</a></p>
   `;
 }

@@ -73,15 +73,18 @@ export function identify(
   options: WebOptions,
   paths: Paths,
 ): MiddlewareHandler<Env> {
-  let signer: Promise<Signer> | null = null;
+  // Of the key that was read last: it changes when somebody restores a backup.
+  let known: { readonly key: string; readonly signer: Signer } | null = null;
   return async (c, next) => {
     const actor = await actorOf(c.req.raw, options);
     if (actor === null) return notSignedIn(c, options);
 
     const { now, formKey } = await readPageFacts(options.database);
     if (formKey === null) throw new Error("The key of the forms is missing");
-    signer ??= createSigner(formKey);
-    const { sign, verify } = await signer;
+    if (known?.key !== formKey) {
+      known = { key: formKey, signer: await createSigner(formKey) };
+    }
+    const { sign, verify } = known.signer;
 
     c.set("control", options.control);
     c.set("db", options.database);
@@ -96,7 +99,7 @@ export function identify(
     c.set("theme", readTheme(c));
     c.set("sign", sign);
     c.set("verify", verify);
-    const token = await formTokenFor(await signer, { actorId: actor.id, now });
+    const token = await formTokenFor(known.signer, { actorId: actor.id, now });
     c.set("formToken", token as Plain);
     return await next();
   };

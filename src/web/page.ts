@@ -52,7 +52,7 @@ const NAV = [
 ] as const satisfies readonly (readonly [NavKey, Permission, Plain])[];
 
 /** Only the pages which this actor may open. */
-async function navFor(c: PageContext): Promise<readonly NavItem[]> {
+export async function navFor(c: PageContext): Promise<readonly NavItem[]> {
   const { may, paths } = c.var;
   const items = await Promise.all(NAV.map(async ([key, permission, label]) => {
     const open = await may(permission, { type: "page", id: key });

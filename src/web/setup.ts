@@ -30,7 +30,7 @@ export function wrongMountPage(
         the path of <code>app.route()</code>.
       </p>
     `,
-    links: null,
+    wayOn: false,
   });
 }
 

@@ -13,7 +13,7 @@ import { refusalPanel } from "../components/refusal_panel.ts";
 import { writeFlash } from "../cookies.ts";
 import { type Env, type PageContext, wantsFragment } from "../env.ts";
 import { decidedElsewhere } from "../middleware.ts";
-import { emptyLinks } from "../message_page.ts";
+import { wayOnLink } from "../message_page.ts";
 import { page } from "../page.ts";
 import { REFUSAL_STATUS } from "../refusal_status.ts";
 import { type Href, html, type Plain, text } from "../render.ts";
@@ -159,7 +159,7 @@ async function refusalPage(
   if (wantsFragment(c)) {
     return c.html(String(dialogBody(panel)), status);
   }
-  const body = html`<div class="stack">${panel}${emptyLinks(c)}</div>`;
+  const body = html`<div class="stack">${panel}${await wayOnLink(c)}</div>`;
   return await page(c, { title: text`Refused`, active: null, body, status });
 }
 
