@@ -9,7 +9,7 @@ import type { ResourceRef } from "../seams.ts";
 export const SOURCES = {
   cron_coverage: "Scheduler coverage",
   cron_slots: "Cron slots",
-  definition: "Job definition",
+  definition: "Definition",
   schedule: "Schedule",
   previews: "Previews",
   audit: "Audit events",
