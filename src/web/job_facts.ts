@@ -116,7 +116,8 @@ async function readStoryFacts(
   db: Database,
   { job, events, holder }: Found,
 ): Promise<StoryFacts> {
-  const lastEvent = events.at(-1) ?? null;
+  // The late answer of a run that was taken away changed nothing.
+  const lastEvent = events.findLast(({ kind }) => kind !== "lost") ?? null;
   const facts = { job, serving: [], holder, places: null, lastEvent };
   if (job.state !== "available") return facts;
 

@@ -77,7 +77,7 @@ Deno.test("GET /jobs narrows by its filters, and a link keeps them", async () =>
   );
 
   const other = await visitor.open(tab ?? "");
-  assert.match(other.text, /No Completed job matches/);
+  assert.match(other.text, /No completed job matches/);
 });
 
 Deno.test("GET /jobs tells of JSON that it can not read, keeps it, and applies the rest", async () => {
@@ -200,7 +200,7 @@ Deno.test("GET /jobs says why it is empty", async () => {
   );
   assert.match(
     (await visitor.open(`${JOBS}?queue=x`)).text,
-    /No Available job matches/,
+    /No available job matches/,
   );
 });
 
@@ -217,7 +217,7 @@ Deno.test("GET /jobs says how far it searched, and goes on from there", async ()
   const visitor = webVisitor(db);
   const page = await visitor.open(`${JOBS}?state=suspended&queue=rare`);
   assert.match(page.text, /Searched 10 000 jobs.*The others were not searched/);
-  assert.match(page.text, /No Suspended job matches so far/);
+  assert.match(page.text, /No suspended job matches so far/);
 
   const onwards = hrefsOf(page.html).find((href) => href.includes("after=101"));
   const next = await visitor.open(onwards ?? "");

@@ -51,6 +51,9 @@ export const STATE_WORDS = {
 } as const satisfies Record<JobState, Plain>;
 
 function countMark({ count, isExact }: JobCount): Markup {
+  if (count === 0 && !isExact) {
+    return html`<span class="count" title="None among those that were looked at">?</span>`;
+  }
   const capped = !isExact || count > SHOWN_MAX;
   const shown = countText({ count: Math.min(count, SHOWN_MAX), capped });
   return capped

@@ -164,11 +164,11 @@ function searched(
   const order = JOB_ORDERS[query.state];
   const [key = ""] = found.stoppedAt.split("_");
   const until = order === "inserted"
-    ? html`, down to what was inserted ${
+    ? html`, back to those inserted ${
       timeAgo(jobInsertedAt(key as `${bigint}`), now)
     }`
     : order === "due"
-    ? html`, up to what is due ${timeAgo(new Date(Number(key) / 1_000), now)}`
+    ? html`, up to those due ${timeAgo(new Date(Number(key) / 1_000), now)}`
     : null;
   return banner({
     tone: "quiet",
@@ -187,8 +187,8 @@ function nothing(page: JobsPage, { paths }: JobRowContext): Markup {
   const { state } = query;
   if (isNarrowed(query)) {
     const title = found.stoppedAt === null
-      ? text`No ${STATE_WORDS[state]} job matches`
-      : text`No ${STATE_WORDS[state]} job matches so far`;
+      ? text`No ${state} job matches`
+      : text`No ${state} job matches so far`;
     return emptyState({
       title,
       body: text`Look at another state, or ask for less.`,
