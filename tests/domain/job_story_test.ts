@@ -7,7 +7,6 @@ import {
   type StoryFacts,
   type StoryJob,
 } from "../../src/domain/job_story.ts";
-import { diagnoseJob } from "../../src/forensics/job_diagnosis.ts";
 import { isSentence, type Sentence } from "../../src/domain/sentence.ts";
 import { JOB_STATES } from "../../src/domain/state.ts";
 
@@ -235,98 +234,6 @@ Deno.test("jobStory() tells how a job ended, and who ended it", () => {
     sentenceOf("discarded", by("lost")),
     "It was discarded -60 s, after 5 of 5 attempts.",
   );
-});
-
-Deno.test("jobStory() gives the diagnosis that forensics gives", () => {
-  const instant = fc.constantFrom(
-    null,
-    new Date(now.getTime() - 90_000),
-    minuteAgo,
-    inAMinute,
-  );
-  const executors = fc.array(
-    fc.record({
-      health: fc.constantFrom("healthy", "late", "missing"),
-      workers: fc.constantFrom(["send_mail"], ["other"]),
-    }),
-    { maxLength: 3 },
-  );
-  fc.assert(fc.property(
-    fc.record({
-      state: fc.constantFrom(...JOB_STATES),
-      runAt: instant,
-      pausedAt: instant,
-      executors,
-      holder: fc.constantFrom(null, "healthy", "late", "missing", "stopped"),
-      limit: fc.constantFrom(null, 1, 2),
-      running: fc.nat({ max: 4 }),
-    }),
-    ({ state, runAt, pausedAt, executors, holder, limit, running }) => {
-      const evidence = {
-        id: 1,
-        name: "host-1",
-        queues: ["mail"],
-        startedAt: now,
-        beatAt: minuteAgo,
-        stoppedAt: null,
-      };
-      const serving = executors.map((each) => ({ ...evidence, ...each }));
-      const held = holder === null
-        ? null
-        : { ...evidence, health: holder, workers: ["send_mail"] };
-      const alive = serving.filter(({ health }) => health !== "missing").length;
-      const story = jobStory({
-        job: {
-          ...job,
-          state,
-          runAt,
-          claimedAt: minuteAgo,
-          queuePausedAt: pausedAt,
-        },
-        serving,
-        holder: held,
-        places: limit === null
-          ? null
-          : { taken: running, total: limit * alive },
-        lastEvent: null,
-      });
-      const diagnosis = diagnoseJob({
-        job: {
-          ...job,
-          id: "1",
-          state,
-          runAt,
-          tags: [],
-          priority: 3,
-          cronEntry: null,
-          parentId: null,
-          insertedAt: now,
-          leaseId: null,
-          executorId: null,
-          claimedAt: minuteAgo,
-          outputAt: null,
-        },
-        queue: {
-          name: "mail",
-          recorded: true,
-          limit,
-          chosenLimit: null,
-          pausedAt,
-          pausedBy: null,
-          insertedAt: now,
-          ready: 1,
-          oldestReadyAt: now,
-          running,
-          scheduled: 0,
-          nextRunAt: null,
-          now,
-        },
-        serving,
-        holder: held,
-      });
-      assert.equal(story.code, diagnosis.code);
-    },
-  ));
 });
 
 Deno.test("jobStory() has a story for every state and any facts", () => {
