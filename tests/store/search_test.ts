@@ -188,6 +188,44 @@ Deno.test("listJobs() shows each job once, down the pages and up again", async (
   );
 });
 
+Deno.test("listJobs() shows each job that stays once, while others come and go", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom("available", "scheduled"),
+      fc.array(fc.boolean(), { minLength: 8, maxLength: 20 }),
+      async (state, stays) => {
+        await using db = await testDb();
+        const staying: string[] = [];
+        const leaving: string[] = [];
+        for (const stay of stays) {
+          const id = await givenJob(db, { state });
+          (stay ? staying : leaving).push(id);
+        }
+        const seen: string[] = [];
+        let from: string | null = null;
+        do {
+          const page = await turn(db, { state, from, way: "down", limit: 3 });
+          seen.push(...page.jobs.map(({ jobId }) => jobId));
+          from = page.hasMore ? page.jobs.at(-1)?.cursor ?? null : null;
+          const gone = leaving.pop() ?? "0";
+          await db.query(
+            sql`delete from yardmaster.ready where job_id = ${gone}`,
+          );
+          await db.query(
+            sql`delete from yardmaster.scheduled where job_id = ${gone}`,
+          );
+          db.advanceMs(1);
+          await givenJob(db, { state });
+        } while (from !== null && seen.length < 100);
+        for (const id of staying) {
+          assert.equal(seen.filter((each) => each === id).length, 1);
+        }
+      },
+    ),
+    { numRuns: 20 },
+  );
+});
+
 Deno.test("listJobs() orders by microseconds where milliseconds are the same", async () => {
   await using db = await testDb();
   const ids = [];

@@ -5,6 +5,7 @@ import { listHref } from "../../src/web/job_query.ts";
 import { createPaths } from "../../src/web/paths.ts";
 import { givenEvent, givenJob, givenQueue } from "../support/job_world.ts";
 import { usePGlite } from "../support/pglite.ts";
+import { formTo, formWith } from "../support/visitor.ts";
 import { hrefsOf, LOOK_ONLY, webVisitor } from "../support/web_world.ts";
 
 const testDb = usePGlite();
@@ -79,6 +80,34 @@ Deno.test("a viewer sees every job, why nothing can be done, and no form that wo
   assert.match(page.text, /needs the permission cancel_job/);
   assert.deepEqual(page.forms.filter(({ fields }) => "action" in fields), []);
 });
+
+for (const htmx of [false, true]) {
+  Deno.test(`a job is cancelled by the form on its page, ${htmx ? "with" : "without"} htmx`, async () => {
+    await using db = await testDb();
+    const id = await givenJob(db);
+    const visitor = webVisitor(db, { htmx });
+
+    const page = await visitor.open(`${JOBS}/${id}?list=state%3Davailable`);
+    const preview = await visitor.send(
+      formWith(page, { action: "cancel_job" }),
+    );
+    const tooShort = await visitor.send(formTo(preview, "/executions"), {
+      reason: "no",
+    });
+    assert.equal(tooShort.status, 422);
+    const after = await visitor.send(formTo(tooShort, "/executions"), {
+      reason: "The customer asked us to stop",
+    });
+
+    assert.equal(after.url, `${JOBS}/${id}`);
+    assert.match(
+      after.text,
+      /The job is cancelled\. .*ops-demo cancelled it just now ?\./,
+    );
+    assert.match(after.text, /Cancel: not while it is cancelled\./);
+    formWith(after, { action: "retry_job", target_id: id });
+  });
+}
 
 Deno.test("who may not see a job is told so, and no link leads there", async () => {
   await using db = await testDb();

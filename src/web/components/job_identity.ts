@@ -39,7 +39,9 @@ export function jobIdentity(facts: JobFacts): Markup {
     ...instants.map(([label, at]) =>
       at === null ? null : [label, timeBoth(at, now)] as const
     ),
-    job.tookMs === null ? null : [text`Took`, durationText(job.tookMs)],
+    job.tookMs === null || job.executorId === null
+      ? null
+      : [text`Took`, durationText(job.tookMs)],
     executorRow(facts),
     job.tags.length === 0
       ? null
