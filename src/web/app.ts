@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { boundedReader } from "./bounded_reader.ts";
 import type { Env, PageContext } from "./env.ts";
 import { faultPage, notFoundPage, wrongMethodPage } from "./errors.ts";
 import { securityHeaders } from "./headers.ts";
@@ -6,6 +7,7 @@ import {
   checkFormToken,
   checkMount,
   checkProvenance,
+  decidedElsewhere,
   failClosed,
   identify,
   parseForm,
@@ -32,8 +34,9 @@ export type { WebOptions } from "./options.ts";
  * request comes from, no route is reached before it is known who asks, and what
  * a route answers leaves only if it asked for a permission.
  */
-export function createWeb(options: WebOptions): Hono<Env> {
-  const paths = createPaths(parseBasePath(options.basePath));
+export function createWeb(given: WebOptions): Hono<Env> {
+  const paths = createPaths(parseBasePath(given.basePath));
+  const options = { ...given, database: boundedReader(given.database) };
   const web = new Hono<Env>();
   web.onError((error, c) => fault(c, { error, options }));
 
@@ -61,7 +64,11 @@ function mountPages(web: Hono<Env>): void {
   web.route("/", previewRoutes());
   web.route("/", themeRoutes());
   refuseOtherMethods(web, before);
-  web.all("*", (c) => notFoundPage(c));
+  web.all("*", decidedElsewhere(), (c) => {
+    const { basePath, overview } = c.var.paths;
+    const slash = basePath !== "/" && c.req.path === `${basePath}/`;
+    return slash ? c.redirect(overview(), 308) : notFoundPage(c);
+  });
 }
 
 /** A page that is asked with another verb says which ones it takes. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { CONTENT_SECURITY_POLICY } from "../../src/web/headers.ts";
+import { sql } from "../../src/db/sql.ts";
 import { createWeb } from "../../src/web/app.ts";
+import { boundedReader } from "../../src/web/bounded_reader.ts";
 import {
   fakeDatabase,
   formTokenOf,
@@ -244,6 +246,33 @@ Deno.test("a page is light: HTML, style and script compressed stay within their 
   assert.ok(sizes.html <= 10_000, JSON.stringify(sizes));
   assert.ok(sizes.css > 0 && sizes.css <= 10_000, JSON.stringify(sizes));
   assert.ok(sizes.js > 0 && sizes.js <= 18_000, JSON.stringify(sizes));
+});
+
+Deno.test("boundedReader() gives a slow statement up, and leaves the signal of others alone", async () => {
+  const seen: (AbortSignal | undefined)[] = [];
+  const reader = boundedReader({
+    ...fakeDatabase(),
+    query: (_, options) => {
+      const signal = options?.signal;
+      seen.push(signal);
+      return new Promise((resolve, reject) => {
+        if (signal === own.signal) return resolve([]);
+        signal?.addEventListener("abort", () => reject(new Error("given up")));
+      });
+    },
+  }, 1);
+  const own = new AbortController();
+
+  await assert.rejects(reader.query(sql`select pg_sleep(60)`), /given up/);
+  await reader.query(sql`select 1`, { signal: own.signal });
+
+  assert.deepEqual(seen.map((signal) => signal?.aborted), [true, false]);
+});
+
+Deno.test("GET of the base path with a slash at its end leads to the overview", async () => {
+  const answer = await webHost().request("/ops/jobs/");
+  assert.equal(answer.status, 308);
+  assert.equal(answer.headers.get("Location"), "/ops/jobs");
 });
 
 Deno.test("createWeb() refuses a base path that is none", () => {
