@@ -74,6 +74,8 @@ class RunningEngine implements Engine {
   readonly #parts: EngineParts;
   readonly #loops: ReadonlyMap<string, ServiceLoop>;
   #state: "idle" | "starting" | "started" | "stopping" | "ticking" = "idle";
+  /** The start, or the stop, that is under way. */
+  #changing: Promise<void> = Promise.resolve();
   /** Rings when slots want jobs while it ticks. */
   readonly #bell = new Bell();
 
@@ -103,39 +105,21 @@ class RunningEngine implements Engine {
   async start(): Promise<void> {
     assert(this.#state === "idle", "an engine starts when it is idle");
     this.#state = "starting";
-    try {
-      await this.#begin();
-    } catch (error) {
-      this.#state = "idle";
-      throw error;
-    }
-    this.#state = "started";
-    for (const loop of this.#loops.values()) loop.start();
-    const { onEvent, heartbeat } = this.#parts;
-    onEvent({ type: "engine_started", executorId: heartbeat.lastExecutorId });
+    this.#changing = this.#start();
+    await this.#changing;
   }
 
   async stop({ graceMs = GRACE_MS } = {}): Promise<void> {
-    const { notifier, heartbeat, refresher, listener, onEvent } = this.#parts;
-    if (this.#state !== "started") {
-      await notifier.settled();
-      return;
+    if (this.#state === "starting" || this.#state === "stopping") {
+      await this.#changing.catch(() => {});
     }
-    this.#state = "stopping";
-    // Until the last run has ended we stay alive, and look for cancellations.
-    const last = [heartbeat.name, refresher.name];
-    await this.#stopLoops((name) => !last.includes(name));
-    await listener.stop().catch((error: unknown) =>
-      onEvent({ type: "service_failed", service: listener.name, error })
-    );
-    const givenBack = await windDown({ ...this.#parts, graceMs });
-    await this.#stopLoops((name) => last.includes(name));
-    await heartbeat.rest().catch((error: unknown) =>
-      onEvent({ type: "service_failed", service: heartbeat.name, error })
-    );
-    await notifier.settled();
-    this.#state = "idle";
-    onEvent({ type: "engine_stopped", givenBack });
+    if (this.#state === "started") {
+      this.#state = "stopping";
+      this.#changing = this.#stop(graceMs);
+      await this.#changing;
+    }
+    // An engine that only enqueues has hints to send.
+    await this.#parts.notifier.settled();
   }
 
   async tick(options: TickOptions): Promise<TickReport> {
@@ -145,6 +129,7 @@ class RunningEngine implements Engine {
       await this.#begin();
       return await tick(this.#parts, { ...options, wanted: this.#bell });
     } finally {
+      await this.#end();
       this.#state = "idle";
     }
   }
@@ -194,6 +179,33 @@ class RunningEngine implements Engine {
     this.#heard(notice);
   }
 
+  async #start(): Promise<void> {
+    const { heartbeat, onEvent } = this.#parts;
+    try {
+      await this.#begin();
+      await heartbeat.runOnce();
+    } catch (error) {
+      this.#state = "idle";
+      throw error;
+    }
+    this.#state = "started";
+    for (const loop of this.#loops.values()) loop.start();
+    onEvent({ type: "engine_started", executorId: heartbeat.lastExecutorId });
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    const { heartbeat, refresher, listener, onEvent } = this.#parts;
+    // Until the last run has ended we stay alive, and look for cancellations.
+    const last = [heartbeat.name, refresher.name];
+    await this.#stopLoops((name) => !last.includes(name));
+    await this.#try(listener.name, () => listener.stop());
+    const givenBack = await windDown({ ...this.#parts, graceMs });
+    await this.#stopLoops((name) => last.includes(name));
+    await this.#end();
+    this.#state = "idle";
+    onEvent({ type: "engine_stopped", givenBack });
+  }
+
   async #begin(): Promise<void> {
     const { database, queues = {} } = this.#options;
     this.#parts.acknowledger.reopen();
@@ -203,7 +215,21 @@ class RunningEngine implements Engine {
       database,
       declared.map(([name, { limit }]) => ({ name, limit })),
     );
-    if (this.#state === "starting") await this.#parts.heartbeat.runOnce();
+  }
+
+  /** Tells the others that nothing runs here any more, if they can be reached. */
+  async #end(): Promise<void> {
+    const { heartbeat, notifier } = this.#parts;
+    await this.#try(heartbeat.name, () => heartbeat.rest());
+    await notifier.settled();
+  }
+
+  async #try(service: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#parts.onEvent({ type: "service_failed", service, error });
+    }
   }
 
   async #stopLoops(which: (name: string) => boolean): Promise<void> {

@@ -58,7 +58,12 @@ export interface EnqueueInput {
 interface Prepared {
   readonly insert: JobInsert;
   readonly rule: UniqueRule | null;
+  /** Of its args and meta, as text. */
+  readonly length: number;
 }
+
+/** One statement carries so much text; a single job may have 2 MiB. */
+const BATCH_LENGTH_MAX = 16 * 1_048_576;
 
 type Preparation =
   | { readonly ok: true; readonly prepared: Prepared }
@@ -72,10 +77,11 @@ export async function enqueueJobs(
   const preparations: Preparation[] = [];
   for (const input of inputs) preparations.push(await prepare(input));
   const valid = preparations.flatMap((item) => item.ok ? [item.prepared] : []);
-  const results = valid.length <= INSERTS_MAX
-    ? await insertAll(db, valid)
+  const batches = toBatches(valid);
+  const results = batches.length <= 1
+    ? await insertAll(db, batches)
     // All or nothing, also when it takes several statements.
-    : await db.transaction((tx) => insertAll(tx, valid));
+    : await db.transaction((tx) => insertAll(tx, batches));
   let next = 0;
   return preparations.map((item) => {
     if (!item.ok) return { status: "invalid", issues: item.issues };
@@ -85,16 +91,33 @@ export async function enqueueJobs(
   });
 }
 
+function toBatches(prepared: readonly Prepared[]): Prepared[][] {
+  const batches: Prepared[][] = [];
+  let batch: Prepared[] = [];
+  let length = 0;
+  for (const item of prepared) {
+    const isFull = batch.length === INSERTS_MAX ||
+      (batch.length > 0 && length + item.length > BATCH_LENGTH_MAX);
+    if (isFull || batches.length === 0) {
+      batch = [];
+      batches.push(batch);
+      length = 0;
+    }
+    batch.push(item);
+    length += item.length;
+  }
+  return batches;
+}
+
 async function insertAll(
   db: Database,
-  prepared: readonly Prepared[],
+  batches: readonly (readonly Prepared[])[],
 ): Promise<EnqueueResult[]> {
   const results: EnqueueResult[] = [];
-  for (let from = 0; from < prepared.length; from += INSERTS_MAX) {
-    const some = prepared.slice(from, from + INSERTS_MAX);
-    const answers = await insertJobs(db, some.map((item) => item.insert));
+  for (const batch of batches) {
+    const answers = await insertJobs(db, batch.map((item) => item.insert));
     for (const [index, answer] of answers.entries()) {
-      const item = some[index];
+      const item = batch[index];
       if (item !== undefined) results.push(await toResult(db, item, answer));
     }
   }
@@ -144,7 +167,8 @@ async function prepare(input: EnqueueInput): Promise<Preparation> {
     deadlineMs: options.deadlineMs ?? worker.deadlineMs,
   };
   const rule = uniqueRule(worker.unique, options.unique);
-  if (rule === null) return { ok: true, prepared: { insert, rule } };
+  const length = args.length + meta.length;
+  if (rule === null) return { ok: true, prepared: { insert, rule, length } };
   const subject = {
     queue: insert.queue,
     worker: insert.worker,
@@ -156,7 +180,14 @@ async function prepare(input: EnqueueInput): Promise<Preparation> {
     states: rule.states,
     periodMs: rule.periodMs,
   };
-  return { ok: true, prepared: { insert: { ...insert, unique }, rule } };
+  const prepared = { insert: { ...insert, unique }, rule, length };
+  return { ok: true, prepared };
+}
+
+interface Stored {
+  readonly value: JsonObject;
+  readonly length: number;
+  readonly issues: Issue[];
 }
 
 /**
@@ -166,8 +197,10 @@ async function prepare(input: EnqueueInput): Promise<Preparation> {
 function toStored(
   value: unknown,
   path: string,
-): { readonly value: JsonObject; readonly issues: Issue[] } {
-  const bad = (message: string) => ({ value: {}, issues: [{ path, message }] });
+): Stored {
+  const bad = (message: string): Stored => {
+    return { value: {}, length: 0, issues: [{ path, message }] };
+  };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return bad("must be a JSON object");
   }
@@ -186,5 +219,6 @@ function toStored(
   if (!isStorableJson(text)) {
     return bad("must not hold NUL characters or half of a surrogate pair");
   }
-  return { value: JSON.parse(text) as JsonObject, issues: [] };
+  const stored = JSON.parse(text) as JsonObject;
+  return { value: stored, length: text.length, issues: [] };
 }

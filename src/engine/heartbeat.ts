@@ -69,6 +69,7 @@ export class Heartbeat implements Service {
     this.#stopWatch?.();
     this.#stopWatch = null;
     if (this.#executorId === null || this.#resting) return;
+    // Also when the others can not be told: they will find it missing.
     this.#resting = true;
     await stopExecutor(this.#options.database, this.#executorId);
   }

@@ -89,8 +89,6 @@ export async function tick(
     await pass(keeper);
     parts.keptUntil.set(keeper, nowMs + (keeper.intervalMs ?? 0));
   }
-  await heartbeat.rest();
-  await parts.notifier.settled();
   return {
     claimed: producer.claimed - claimedBefore,
     givenBack,

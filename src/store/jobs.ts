@@ -1,3 +1,4 @@
+import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
 import { json, type Sql, sql } from "../db/sql.ts";
 import type { JobId, JobState } from "../domain/job.ts";
@@ -63,6 +64,7 @@ export async function insertJobs(
   db: Database,
   inserts: readonly JobInsert[],
 ): Promise<InsertAnswer[]> {
+  assert(inserts.length <= INSERTS_MAX, "one statement inserts 10,000 at most");
   if (inserts.length === 0) return [];
   const unique = inserts.some((insert) => insert.unique != null);
   const rows = await db.query<InsertRow>(sql`
