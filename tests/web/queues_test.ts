@@ -124,7 +124,7 @@ Deno.test("a viewer sees the queues and can not change them", async () => {
   for (const path of [QUEUES, `${QUEUES}/mail`]) {
     const page = await visitor.open(path);
     assert.match(page.text, /Permission: read-only\./);
-    assert.match(page.text, /needs the permission pause_queue/);
+    assert.match(page.text, /needs pause_queue/);
     assert.deepEqual(page.forms.filter(({ fields }) => "action" in fields), []);
   }
 });

@@ -172,6 +172,6 @@ export function pauseOrResume(
       ? text`no process has declared it`
       : may[action]
       ? null
-      : text`needs the permission ${action}`,
+      : text`needs ${action}`,
   }, context);
 }

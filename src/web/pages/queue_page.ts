@@ -97,7 +97,7 @@ function scale({ queue, may }: ServedQueue, context: QueueContext): Markup {
     ? text`no process has declared it`
     : may.scale_queue
     ? null
-    : text`needs the permission scale_queue`;
+    : text`needs scale_queue`;
   return previewButton({
     action: "scale_queue",
     targetId: queue.name,
