@@ -75,17 +75,22 @@ function nextFires({ next, entry, expression }: CronReading, context: Context) {
     }</span>`;
   }
   const { now } = context;
-  return html`<ol class="fires">${
-    next.map((at) =>
-      html`<li>${timeExact(at)} <span class="muted">${timeAgo(at, now)}${
-        localTime(at, entry.timezone)
-      }</span></li>`
-    )
-  }</ol>`;
+  const fires = next.map((at) => {
+    const local = localTime(at, entry.timezone);
+    const there = local && html`<span class="muted">${local}</span>`;
+    return html`
+      <li
+        class="row">${timeExact(at)} <span class="muted">${timeAgo(
+          at,
+          now,
+        )}</span> ${there}</li>
+    `;
+  });
+  return html`<ol class="fires">${fires}</ol>`;
 }
 
 /** The wall clock of the zone, where it is not that of UTC. */
-function localTime(at: Date, timezone: string): Markup | null {
+function localTime(at: Date, timezone: string): Plain | null {
   const offset = offsetText(at, timezone);
   if (offset === null || offset === "GMT") return null;
   const wall = new Intl.DateTimeFormat("en-GB", {
@@ -95,7 +100,7 @@ function localTime(at: Date, timezone: string): Markup | null {
     hourCycle: "h23",
   }).format(at);
   // Digits and a sign, from the runtime's own tables.
-  return html`, ${wall as Plain} there (${offset as Plain})`;
+  return text`${wall as Plain} there (${offset as Plain})`;
 }
 
 function offsetText(at: Date, timezone: string): string | null {
