@@ -74,6 +74,9 @@ export interface PostgresJsOptions extends DatabaseOptions {
 /**
  * A database over postgres.js.
  *
+ * Behind a proxy that pools transactions, give the driver `prepare: false`: it
+ * names what it sends itself, such as `commit`.
+ *
  * @param sql What `postgres()` returned; the handle of a transaction that the
  * host has open, to write inside of it; or a reserved connection.
  * @throws {TypeError} If the name of the schema is not a plain identifier, or

@@ -142,19 +142,23 @@ function asText(text: string): string {
  * or the instant is infinite or before our era.
  */
 function readInstant(text: string): Date {
-  const parts =
-    /^(\d{4,6})(-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*([+-]\d\d)(:\d\d)?(?::\d\d)?$/
-      .exec(text);
+  const parts = INSTANT.exec(text);
   if (parts === null) {
     throw new TypeError(
       `Cannot read the instant "${text}": it must be finite and in the style ` +
         `ISO; run "set datestyle to iso" or clear the setting of the role`,
     );
   }
-  const [, year = "", day, time, hours, minutes = ":00"] = parts;
+  const [, year = "", rest, sign, hours, minutes = "0", seconds = "0"] = parts;
   const iso = year.length > 4 ? `+${year.padStart(6, "0")}` : year;
-  return new Date(`${iso}${day}T${time}${hours}${minutes}`);
+  // The offset of local time long ago has seconds, which ISO does not.
+  const offset = Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds);
+  const utc = Date.parse(`${iso}${rest?.replace(" ", "T")}Z`);
+  return new Date(utc - (sign === "-" ? -offset : offset) * 1_000);
 }
+
+const INSTANT =
+  /^(\d{4,6})(-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?$/;
 
 /** @throws {TypeError} If the session prints bytes in another style than hex. */
 function readBytes(text: string): Uint8Array {

@@ -230,3 +230,53 @@ onEachDriver(
     assert.deepEqual(await db.query(sql``), []);
   },
 );
+
+onEachDriver(
+  "query() reads instants of a session in any time zone, also of long ago",
+  async ({ db }) => {
+    for (
+      const zone of [
+        "UTC",
+        "Asia/Kolkata",
+        "America/St_Johns",
+        "Europe/Amsterdam",
+      ]
+    ) {
+      await db.transaction(async (tx) => {
+        await tx.script(`set local timezone to '${zone}'`);
+        const instants = [
+          new Date("1900-01-01T12:00:00.5Z"),
+          new Date("2026-07-01T00:00:00.001Z"),
+        ];
+        const [row] = await tx.query(sql`
+          select ${instants}::timestamptz[] as "instants"
+        `);
+        assert.deepEqual(row, { instants });
+      });
+    }
+  },
+);
+
+onEachDriver(
+  "query() refuses to guess what a session prints in a style of its own",
+  async ({ db }) => {
+    const styles: Readonly<Record<string, string>> = {
+      "set local datestyle to 'German'": "'2026-01-15Z'::timestamptz",
+      "set local bytea_output to 'escape'": "'\\x00'::bytea",
+      "set local timezone to 'UTC'": "'infinity'::timestamptz",
+    };
+    for (const [style, value] of Object.entries(styles)) {
+      await db.script(
+        `create or replace view styled as select ${value} as "it"`,
+      );
+      await assert.rejects(
+        db.transaction(async (tx) => {
+          await tx.script(style);
+          await tx.query(sql`select it from styled`);
+        }),
+        { name: "TypeError", message: /^Cannot read / },
+      );
+      await db.script("drop view styled");
+    }
+  },
+);

