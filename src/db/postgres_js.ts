@@ -201,18 +201,22 @@ async function runQuery(
   }
 }
 
+/** Loops by index: a claim reads thousands of cells, and iterators cost half. */
 function readRows(raw: RawRows): Row[] {
-  const columns = (raw.columns ?? []).map(({ name, type }) => ({
-    name,
-    read: readerOf(type),
-  }));
-  return Array.from(raw, (cells) => {
+  const columns = raw.columns ?? [];
+  const readers = columns.map(({ type }) => readerOf(type));
+  const rows: Row[] = [];
+  for (const cells of raw) {
     const row: Row = {};
-    for (const [index, { name, read }] of columns.entries()) {
+    for (let index = 0; index < columns.length; index++) {
+      const column = columns[index];
+      const read = readers[index];
+      if (column === undefined || read === undefined) continue;
       const cell = cells[index] ?? null;
       // The bytes are a Buffer, whose toString() is UTF-8.
-      row[name] = cell === null ? null : read(cell.toString());
+      row[column.name] = cell === null ? null : read(cell.toString());
     }
-    return row;
-  });
+    rows.push(row);
+  }
+  return rows;
 }

@@ -142,6 +142,11 @@ function asText(text: string): string {
  * or the instant is infinite or before our era.
  */
 function readInstant(text: string): Date {
+  // What nearly every session prints, read without taking it apart.
+  if (text.endsWith("+00") && text.length <= 29 && text[4] === "-") {
+    const end = Math.min(text.length - 3, 23);
+    return new Date(`${text.slice(0, 10)}T${text.slice(11, end)}Z`);
+  }
   const parts = INSTANT.exec(text);
   if (parts === null) {
     throw new TypeError(

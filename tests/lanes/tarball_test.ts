@@ -6,8 +6,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { MIGRATIONS } from "../../src/db/migrations.gen.ts";
 import { migratedSnapshot } from "../support/pglite.ts";
+import { usePostgres } from "../support/postgres.ts";
 import { ROOT } from "../support/sources.ts";
 
+const testPostgres = usePostgres();
 const STEP_LIMIT_MS = 180_000;
 
 /** How each runtime is started where only Node and npm are. */
@@ -74,7 +76,7 @@ async function installTarball(): Promise<AsyncDisposable & { path: string }> {
   await must(
     [
       ...["npm", "install", "--no-audit", "--no-fund"],
-      ...[tarball, "hono", "zod", "typescript@5.9.3"],
+      ...[tarball, "hono", "zod", "pg", "typescript@5.9.3"],
     ],
     path,
   );
@@ -128,6 +130,7 @@ export const code: "schema_version" = {} as SchemaVersionError["code"];
 `;
 
 Deno.test("the packed tarball mounts, answers and has types, on each runtime", async (t) => {
+  await using world = await testPostgres();
   await using host = await installTarball();
   await t.step("TypeScript", async () => {
     await writeFile(join(host.path, "typed_host.ts"), TYPED_HOST);
@@ -146,7 +149,7 @@ Deno.test("the packed tarball mounts, answers and has types, on each runtime", a
     }
     await t.step(name, async () => {
       const answer = await must(
-        [...command, "host.mjs", "snapshot.tar"],
+        [...command, "host.mjs", "snapshot.tar", world.url],
         host.path,
       );
       assert.deepEqual(JSON.parse(answer.split("\n").at(-1) ?? ""), {
@@ -155,6 +158,7 @@ Deno.test("the packed tarball mounts, answers and has types, on each runtime", a
         status: 200,
         title: true,
         css: 200,
+        drivers: [7, 7],
       });
     });
   }
