@@ -75,7 +75,8 @@ async function emptyTables(pool: postgres.Sql): Promise<void> {
   const tables = await pool`
     select string_agg(format('%I.%I', schemaname, tablename), ', ') as names
     from pg_tables
-    where schemaname = 'yardmaster' and tablename <> 'schema_migrations'
+    where schemaname = 'yardmaster'
+      and tablename not in ('schema_migrations', 'settings')
   `;
   await pool.begin(async (tx) => {
     // Triggers keep the audit from being emptied, and not only from operators.

@@ -71,13 +71,14 @@ export class Visitor {
       this.#sign(request, htmx);
       const response = await this.#answer(request);
       this.#keepCookies(response);
-      const next = response.headers.get("location") ??
-        response.headers.get("hx-redirect");
+      const opens = response.headers.get("hx-redirect");
+      const next = response.headers.get("location") ?? opens;
       if (next === null) return await toPage(url, response);
       await response.body?.cancel();
       url = new URL(next, url);
       request = new Request(url);
-      htmx = false;
+      // A redirect is followed with what htmx sent; another page is opened.
+      if (opens !== null) htmx = false;
     }
     throw new Error(`Too many redirects, the last to "${url.pathname}"`);
   }

@@ -1,0 +1,116 @@
+/** The example hosts, started as a person starts them, and asked over HTTP. */
+import assert from "node:assert/strict";
+import postgres from "postgres";
+import { usePostgres } from "../support/postgres.ts";
+import { type Host, startHost } from "../support/host_process.ts";
+import { formTo, formWith, type Page, Visitor } from "../support/visitor.ts";
+
+const testPostgres = usePostgres();
+const DENO_HOST = [Deno.execPath(), "run", "-A", "examples/deno_host/main.ts"];
+const REASON = "fixture maintenance";
+
+Deno.test("the demo runs on PGlite, keeps its data and stops when told to", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "yardmaster_demo_" });
+  try {
+    const first = await startHost(DENO_HOST, { DATA_DIR: folder });
+    await pauseNightlySync(first);
+    assert.equal(await first.stop(), 0);
+
+    const second = await startHost(DENO_HOST, { DATA_DIR: folder });
+    const visitor = await signedIn(second);
+    const entry = await visitor.open("/ops/jobs/cron/nightly_sync");
+    assert.match(entry.text, /Resume Cron Entry/);
+    assert.equal(await second.stop(), 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("the demo runs on Postgres in two processes that see each other's changes", async () => {
+  await using db = await testPostgres();
+  const one = await startHost(DENO_HOST, { DATABASE_URL: db.url });
+  const two = await startHost(DENO_HOST, { DATABASE_URL: db.url });
+  try {
+    await pauseNightlySync(one);
+    const visitor = await signedIn(two);
+    const entry = await visitor.open("/ops/jobs/cron/nightly_sync");
+    assert.match(entry.text, /Resume Cron Entry/);
+    const queues = await visitor.open("/ops/jobs/queues");
+    assert.match(queues.text, /Healthy/);
+  } finally {
+    assert.deepEqual(await Promise.all([one.stop(), two.stop()]), [0, 0]);
+  }
+  await assertNothingIsLeftRunning(db.url);
+});
+
+Deno.test("the Bun host serves the same session on Postgres", async () => {
+  await using db = await testPostgres();
+  const bun = ["npx", "-y", "bun@1.4.5", "examples/bun_host/main.ts"];
+  const host = await startHost(bun, { DATABASE_URL: db.url });
+  try {
+    await pauseNightlySync(host);
+  } finally {
+    await host.stop();
+  }
+});
+
+/** The jobs of the seed really run, and the canonical pause is done by hand. */
+async function pauseNightlySync(host: Host): Promise<void> {
+  const visitor = await signedIn(host);
+  await pageWith(visitor, "/ops/jobs/jobs?state=completed", /send_receipt/);
+  const entry = await visitor.open("/ops/jobs/cron/nightly_sync");
+  const preview = await visitor.send(
+    formWith(entry, { action: "pause_cron_entry" }),
+  );
+  const done = await visitor.send(formTo(preview, "/executions"), {
+    reason: REASON,
+  });
+  assert.match(done.text, /Resume Cron Entry/);
+  const audit = await visitor.open("/ops/jobs/audit");
+  assert.match(audit.text, /cron\.paused/);
+}
+
+async function signedIn(host: Host): Promise<Visitor> {
+  const visitor = new Visitor(
+    (request) => fetch(request, { redirect: "manual" }),
+    { origin: host.origin },
+  );
+  const signIn = await visitor.open("/sign-in");
+  const form = { ...formTo(signIn, "/sign-in"), fields: {} };
+  const overview = await visitor.send(form, { person: "ops-demo" });
+  assert.equal(overview.url, "/ops/jobs");
+  assert.equal(overview.status, 200);
+  return visitor;
+}
+
+/** Jobs run in their own time: look until they have, within a limit. */
+async function pageWith(
+  visitor: Visitor,
+  path: string,
+  wanted: RegExp,
+): Promise<Page> {
+  for (let looks = 0; looks < 150; looks++) {
+    const page = await visitor.open(path);
+    if (wanted.test(page.text)) return page;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error(`${path} did not show ${wanted} within 15 seconds`);
+}
+
+/** Both said that they stopped, and gave back what they held. */
+async function assertNothingIsLeftRunning(url: string): Promise<void> {
+  const client = postgres(url, { max: 1 });
+  try {
+    const [row] = await client`
+      select
+        (select count(*)::int from yardmaster.leases) as leases,
+        (
+          select count(*)::int from yardmaster.executors
+          where stopped_at is null
+        ) as executors
+    `;
+    assert.deepEqual({ ...row }, { leases: 0, executors: 0 });
+  } finally {
+    await client.end();
+  }
+}
