@@ -177,28 +177,29 @@ async function facts(db: Database): Promise<unknown> {
   return row;
 }
 
-for (const [name, openHost] of Object.entries(HOSTS)) {
-  async function open(): Promise<Host> {
-    const world = await testPostgres();
-    const host = openHost(world.url);
-    for (
-      const statement of [
-        "drop table if exists host_orders",
-        "create table host_orders (id integer)",
-        "truncate yardmaster.jobs, yardmaster.ready",
-      ]
-    ) await host.db.script(statement);
-    return {
-      ...host,
-      async [Symbol.asyncDispose]() {
-        await host[Symbol.asyncDispose]();
-        await world[Symbol.asyncDispose]();
-      },
-    };
-  }
+/** The host on an empty database, with a table of its own. */
+async function openEmpty(openHost: (url: string) => Host): Promise<Host> {
+  const world = await testPostgres();
+  const host = openHost(world.url);
+  for (
+    const statement of [
+      "drop table if exists host_orders",
+      "create table host_orders (id integer)",
+      "truncate yardmaster.jobs, yardmaster.ready",
+    ]
+  ) await host.db.script(statement);
+  return {
+    ...host,
+    async [Symbol.asyncDispose]() {
+      await host[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
+    },
+  };
+}
 
+for (const [name, openHost] of Object.entries(HOSTS)) {
   Deno.test(`${name}: a job commits with the host's own transaction`, async () => {
-    await using host = await open();
+    await using host = await openEmpty(openHost);
     await host.inOneTransaction(async (tx, hostWrite) => {
       await insertOne(tx, "kept");
       await hostWrite();
@@ -213,7 +214,7 @@ for (const [name, openHost] of Object.entries(HOSTS)) {
   });
 
   Deno.test(`${name}: a job rolls back with the host's own transaction`, async () => {
-    await using host = await open();
+    await using host = await openEmpty(openHost);
     await assert.rejects(
       host.inOneTransaction(async (tx, hostWrite) => {
         await hostWrite();
@@ -228,7 +229,7 @@ for (const [name, openHost] of Object.entries(HOSTS)) {
   });
 
   Deno.test(`${name}: what fails in a transaction of ours leaves the host's as it was`, async () => {
-    await using host = await open();
+    await using host = await openEmpty(openHost);
     await host.inOneTransaction(async (tx, hostWrite) => {
       await hostWrite();
       await assert.rejects(
