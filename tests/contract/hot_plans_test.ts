@@ -1,0 +1,205 @@
+/**
+ * The statements of the engine among 100,000 jobs: none of them reads a table
+ * that grows from end to end, also when Postgres plans once for all values.
+ */
+import assert from "node:assert/strict";
+import type { Database } from "../../src/db/database.ts";
+import { Sql, sql } from "../../src/db/sql.ts";
+import { writeValue } from "../../src/db/values.ts";
+import type { JobId } from "../../src/domain/job.ts";
+import { startExecutor } from "../../src/store/executors.ts";
+import { insertJobs, type JobInsert } from "../../src/store/jobs.ts";
+import {
+  type ClaimedJob,
+  claimJobs,
+  rescueLeases,
+} from "../../src/store/leases.ts";
+import {
+  acknowledge,
+  listEnded,
+  type RunResult,
+} from "../../src/store/outcomes.ts";
+import {
+  createPartition,
+  listMissingPartitions,
+} from "../../src/store/partitions.ts";
+import { stageJobs } from "../../src/store/scheduled.ts";
+import { cancelJob, lockJob, retryJob } from "../../src/store/transitions.ts";
+import { usePostgres } from "../support/postgres.ts";
+
+const testPostgres = usePostgres();
+
+interface PlanNode {
+  readonly "Node Type": string;
+  readonly "Relation Name"?: string;
+  readonly "Actual Loops": number;
+  readonly "Actual Rows": number;
+  readonly "Rows Removed by Filter"?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** Of a few hundred rows in a full table, this many may be looked at. */
+const ROWS_MAX = 2_000;
+
+/** Prepares a statement, runs it by its generic plan and undoes it. */
+async function generalPlan(
+  db: Database,
+  work: (db: Database) => Promise<unknown>,
+): Promise<PlanNode> {
+  const plans: PlanNode[] = [];
+  const watched: Database = {
+    ...db,
+    now: db.now,
+    async query<R>(statement: Sql): Promise<R[]> {
+      const { text, values } = statement.render(db.schema);
+      const literals = values.map((value, index) => literal(value, index));
+      await db.script(`
+        deallocate all;
+        set plan_cache_mode = force_generic_plan;
+        prepare watched as ${text};
+        begin;
+      `);
+      const [row] = await db.query<
+        { "QUERY PLAN": readonly { Plan: PlanNode }[] }
+      >(
+        new Sql([
+          `explain (analyze, format json) execute watched(${literals.join()})`,
+        ], []),
+      );
+      await db.script("rollback");
+      plans.push(...(row?.["QUERY PLAN"] ?? []).map(({ Plan }) => Plan));
+      return [];
+    },
+  };
+  await work(watched);
+  const [plan] = plans;
+  assert.ok(plan);
+  return plan;
+}
+
+function literal(value: unknown, index: number): string {
+  const text = writeValue(value, index + 1);
+  return text === null ? "null" : `'${text.replaceAll("'", "''")}'`;
+}
+
+/** The tables of which a plan looked at too many rows. */
+function greedy(plan: PlanNode): string[] {
+  const rows = plan["Actual Loops"] *
+    (plan["Actual Rows"] + (plan["Rows Removed by Filter"] ?? 0));
+  const table = plan["Relation Name"];
+  const below = (plan.Plans ?? []).flatMap(greedy);
+  return table !== undefined && rows > ROWS_MAX
+    ? [`${plan["Node Type"]} of ${table}: ${rows} rows`, ...below]
+    : below;
+}
+
+async function fill(db: Database): Promise<void> {
+  for (const each of await listMissingPartitions(db, { daysAhead: 2 })) {
+    await createPartition(db, each);
+  }
+  await db.script(`
+    insert into yardmaster.jobs (
+      id, queue, worker, args, meta, tags, priority, max_attempts
+    )
+    select yardmaster.next_job_id(statement_timestamp()), 'q' || n % 3, 'work',
+      '{}', '{}', '{}', n % 4, 3
+    from generate_series(1, 100000) as n;
+    insert into yardmaster.ready
+    select id, queue, worker, priority, 0 from yardmaster.jobs
+    order by id limit 30000;
+    insert into yardmaster.outcomes
+    select id, 'completed', 1, 1, 0, statement_timestamp()
+    from yardmaster.jobs order by id offset 30000 limit 30000;
+    insert into yardmaster.scheduled
+    select id, queue, worker, priority, 'scheduled',
+      statement_timestamp() + n * interval '1 min', 0
+    from (
+      select *, row_number() over () - 300 as n from yardmaster.jobs
+      order by id offset 60000
+    ) as rest;
+    insert into yardmaster.unique_keys
+    select id::text, id, '{available}', null from yardmaster.jobs;
+    analyze;
+  `);
+}
+
+const insert: JobInsert = {
+  queue: "q0",
+  worker: "work",
+  args: {},
+  priority: 0,
+  maxAttempts: 3,
+};
+
+function ends(
+  runs: readonly ClaimedJob[],
+  to: RunResult["to"],
+): RunResult[] {
+  return runs.map(({ leaseId, jobId, attempt }) => ({
+    leaseId,
+    jobId,
+    attempt,
+    to,
+    tookMs: 1,
+    ...(to !== "completed" && { event: { kind: "failed" as const } }),
+  }));
+}
+
+Deno.test("no statement of the engine reads a table from end to end, by a plan for all values", async () => {
+  await using world = await testPostgres();
+  const db = await world.connect();
+  await fill(db);
+  const executorId = await startExecutor(db, {
+    name: "a",
+    runtime: "Deno",
+    queues: [],
+    workers: [],
+    lateAfterMs: 1_000,
+    missingAfterMs: 2_000,
+  });
+  const demand = {
+    executorId,
+    workers: ["work", "other"],
+    queues: ["q0", "q1", "q2"].map((queue) => ({
+      queue,
+      declaredLimit: 500,
+      held: 0,
+      prefetch: 0,
+      most: 200,
+    })),
+  };
+  const runs = await claimJobs(db, demand);
+  assert.equal(runs.length, 600);
+  const [held] = await db.query<{ key: string; id: JobId }>(sql`
+    select key, job_id::text as id from yardmaster.unique_keys
+    order by job_id limit 1
+  `);
+  assert.ok(held);
+  const unique = {
+    key: held.key,
+    states: ["available"],
+    periodMs: null,
+  } as const;
+  const transition = { jobId: held.id, principal: null };
+
+  const statements: Record<string, (db: Database) => Promise<unknown>> = {
+    claimJobs: (own) => claimJobs(own, demand),
+    acknowledge: (own) => acknowledge(own, executorId, ends(runs, "completed")),
+    "acknowledge failures": (own) =>
+      acknowledge(own, executorId, ends(runs.slice(0, 300), "retryable")),
+    stageJobs: (own) => stageJobs(own, { limit: 200 }),
+    insertJobs: (own) => insertJobs(own, [insert]),
+    "insertJobs unique": (own) => insertJobs(own, [{ ...insert, unique }]),
+    rescueLeases: (own) => rescueLeases(own, { limit: 10 }),
+    listEnded: (own) => listEnded(own, [held.id]),
+    lockJob: (own) => lockJob(own, held.id),
+    cancelJob: (own) => cancelJob(own, transition).catch(() => {}),
+    retryJob: (own) => retryJob(own, transition),
+  };
+  const wrong: string[] = [];
+  for (const [name, statement] of Object.entries(statements)) {
+    const plan = await generalPlan(db, statement);
+    wrong.push(...greedy(plan).map((each) => `${name}: ${each}`));
+  }
+  assert.deepEqual(wrong, []);
+});
