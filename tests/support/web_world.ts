@@ -58,6 +58,6 @@ export function webVisitor(db: Database, world: WebWorld = {}): Visitor {
 /** The addresses that a page leads to, as a browser reads them. */
 export function hrefsOf(html: string): readonly string[] {
   return [...html.matchAll(/\shref="([^"]*)"/g)].map(([, href = ""]) =>
-    href.replaceAll("&amp;", "&")
+    href.replaceAll("&#39;", "'").replaceAll("&amp;", "&")
   );
 }
