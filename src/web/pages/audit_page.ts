@@ -173,11 +173,11 @@ function footer(page: AuditPage, { paths }: AuditRowContext): Markup {
   const query = auditQueryOf(page.query);
   const chain = page.head === null
     ? html`The end of the hash chain is missing: run <code>yardmaster audit verify</code>.`
-    : html`${
+    : html`Events in the chain: ${
       numberText(Number(page.head.id))
-    } events are in the chain, which ends at hash <code>${
+    }. It ends at hash <code>${
       hashText(page.head.hash, 12)
-    }…</code>. <code>yardmaster audit verify</code> checks all of it.`;
+    }…</code>; <code>yardmaster audit verify</code> checks all of it.`;
   return html`
     <footer class="page-foot">
       <p class="muted">${chain}</p>
