@@ -2,6 +2,7 @@ import type { Database } from "../db/database.ts";
 import type { OnEvent } from "../events.ts";
 import { acknowledge, type RunResult } from "../store/outcomes.ts";
 import type { Clock } from "./clock.ts";
+import { isAboutData } from "./inserter.ts";
 
 /** What the acknowledger needs. */
 export interface AcknowledgerOptions {
@@ -146,10 +147,4 @@ export class Acknowledger {
     });
     this.#endWait = null;
   }
-}
-
-/** The class of the SQLSTATE: a value, or a constraint; trying again is vain. */
-function isAboutData(error: unknown): boolean {
-  return error instanceof Error && "code" in error &&
-    typeof error.code === "string" && /^2[23]/.test(error.code);
 }

@@ -6,12 +6,14 @@ import { ensureQueues } from "../store/queues.ts";
 import { cancelJob } from "../store/transitions.ts";
 import {
   type EnqueueInput,
+  enqueueJob,
   enqueueJobs,
   type EnqueueResult,
 } from "./enqueue.ts";
 import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
 import { checkEngineOptions, type EngineOptions } from "./engine_options.ts";
 import { type EngineParts, engineParts } from "./engine_parts.ts";
+import { Inserter } from "./inserter.ts";
 import { ServiceLoop } from "./service.ts";
 import { Bell, tick, type TickOptions, type TickReport } from "./tick.ts";
 import { windDown } from "./wind_down.ts";
@@ -71,6 +73,7 @@ export function createEngine(options: EngineOptions): Engine {
 
 class RunningEngine implements Engine {
   readonly #options: EngineOptions;
+  readonly #inserter: Inserter;
   readonly #parts: EngineParts;
   readonly #loops: ReadonlyMap<string, ServiceLoop>;
   #state: "idle" | "starting" | "started" | "stopping" | "ticking" = "idle";
@@ -81,6 +84,7 @@ class RunningEngine implements Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#inserter = new Inserter(options.database);
     this.#parts = engineParts(options, {
       wantsJobs: () => this.#wantJobs(),
       ready: (queues) => this.#ready(queues),
@@ -142,10 +146,16 @@ class RunningEngine implements Engine {
     const { database, ...rest } = options;
     const issues = checkOptions(database === undefined ? {} : { database });
     if (issues.length > 0) return { status: "invalid", issues };
-    const [result] = await this.enqueueMany(
-      [{ worker, args, options: rest }],
-      database === undefined ? {} : { database },
-    );
+    const input = { worker, args, options: rest };
+    if (database === undefined) {
+      const result = await enqueueJob(this.#options.database, {
+        input,
+        inserter: this.#inserter,
+      });
+      this.#tell([result], { committed: true });
+      return result;
+    }
+    const [result] = await this.enqueueMany([input], { database });
     assert(result !== undefined, "every input has an answer");
     return result;
   }

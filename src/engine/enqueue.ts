@@ -19,6 +19,7 @@ import {
 import { replaceJob } from "../store/unique_keys.ts";
 import { checkArgs } from "./args.ts";
 import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
+import type { Inserter } from "./inserter.ts";
 import { isStorableJson } from "./run_result.ts";
 import type { Issue } from "./standard_schema.ts";
 import type { AnyWorker, JsonObject } from "./worker.ts";
@@ -68,6 +69,20 @@ const BATCH_LENGTH_MAX = 16 * 1_048_576;
 type Preparation =
   | { readonly ok: true; readonly prepared: Prepared }
   | { readonly ok: false; readonly issues: readonly Issue[] };
+
+/** Checks and inserts one job, in one statement with others at the same time. */
+export async function enqueueJob(
+  db: Database,
+  { input, inserter }: {
+    readonly input: EnqueueInput;
+    readonly inserter: Inserter;
+  },
+): Promise<EnqueueResult> {
+  const preparation = await prepare(input);
+  if (!preparation.ok) return { status: "invalid", issues: preparation.issues };
+  const { prepared } = preparation;
+  return await toResult(db, prepared, await inserter.insert(prepared.insert));
+}
 
 /** Checks and inserts jobs. One statement for up to 10,000. */
 export async function enqueueJobs(

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
+import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import { createEngine, type Engine } from "../../src/engine/engine.ts";
 import type { EnqueueOptions } from "../../src/engine/enqueue_options.ts";
@@ -183,4 +184,55 @@ Deno.test("enqueue() in the host's transaction commits and rolls back with it", 
   assert.deepEqual(await db.query(sql`select from yardmaster.jobs`), []);
   await db.transaction((tx) => engine.enqueue(free, {}, { database: tx }));
   assert.equal((await db.query(sql`select from yardmaster.ready`)).length, 1);
+});
+
+Deno.test("enqueue() of many at the same time takes few statements, and one that fails takes none with it", async () => {
+  await using db = await testDb();
+  let statements = 0;
+  const counted: Database = {
+    schema: db.schema,
+    get now() {
+      return db.now;
+    },
+    // In a savepoint: a statement that fails would break the test's transaction.
+    query: (statement) => {
+      statements += 1;
+      return db.transaction((tx) => tx.query(statement));
+    },
+    transaction: (work) => db.transaction(work),
+    script: (text) => db.script(text),
+  };
+  const engine = createEngine({ database: counted, notify: false });
+  await db.query(sql`
+    alter table yardmaster.jobs
+    add constraint no_job_is_cursed check (priority <> 9)
+  `);
+  const answers = await Promise.allSettled(
+    Array.from(
+      { length: 50 },
+      (_, n) => engine.enqueue(free, { n }, { priority: n === 20 ? 9 : 0 }),
+    ),
+  );
+  const failed = answers.filter(({ status }) => status === "rejected");
+  assert.equal(failed.length, 1);
+  const ids = answers.flatMap((answer) =>
+    answer.status === "fulfilled" && answer.value.status === "inserted"
+      ? [answer.value.job.id]
+      : []
+  );
+  assert.equal(new Set(ids).size, 49);
+  const jobs = await db.query<{ id: string; n: number }>(sql`
+    select id, (args->>'n')::integer as n from yardmaster.jobs order by id
+  `);
+  assert.equal(jobs.length, 49);
+  assert.deepEqual(
+    jobs.map(({ n }) => n),
+    jobs.map(({ n }) => n).toSorted((a, b) => a - b),
+  );
+
+  statements = 0;
+  await Promise.all(
+    Array.from({ length: 50 }, () => engine.enqueue(free, {})),
+  );
+  assert.ok(statements <= 4, `${statements} statements`);
 });

@@ -1,0 +1,84 @@
+import type { Database } from "../db/database.ts";
+import {
+  type InsertAnswer,
+  insertJobs,
+  type JobInsert,
+} from "../store/jobs.ts";
+
+/** A job that waits for the next statement, and who waits for it. */
+interface Waiting {
+  readonly insert: JobInsert;
+  readonly resolve: (answer: InsertAnswer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One commit is on its way to the disk while the next one fills. */
+const STATEMENTS_MAX = 2;
+/** Each may have 2 MiB, but those that come one by one seldom do. */
+const BATCH_MAX = 200;
+
+/**
+ * Inserts jobs that are enqueued one by one but at the same time: the first at
+ * once, and those that come while it is under way together. A commit costs as
+ * much for one job as for a hundred.
+ *
+ * A promise resolves only after the commit of its job, so nothing is less safe.
+ */
+export class Inserter {
+  readonly #database: Database;
+  #waiting: Waiting[] = [];
+  #underWay = 0;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  insert(insert: JobInsert): Promise<InsertAnswer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ insert, resolve, reject });
+      // What is enqueued in the same turn of the event loop goes together.
+      if (this.#waiting.length === 1) queueMicrotask(() => this.#next());
+    });
+  }
+
+  #next(): void {
+    if (this.#underWay >= STATEMENTS_MAX || this.#waiting.length === 0) return;
+    const batch = this.#waiting.slice(0, BATCH_MAX);
+    this.#waiting = this.#waiting.slice(BATCH_MAX);
+    this.#underWay += 1;
+    void this.#write(batch).finally(() => {
+      this.#underWay -= 1;
+      this.#next();
+    });
+    this.#next();
+  }
+
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const answers = await insertJobs(
+        this.#database,
+        batch.map((each) => each.insert),
+      );
+      for (const [index, { resolve, reject }] of batch.entries()) {
+        const answer = answers[index];
+        if (answer === undefined) {
+          reject(new TypeError("an insert has no answer"));
+        } else resolve(answer);
+      }
+    } catch (error) {
+      if (batch.length === 1 || !isAboutData(error)) {
+        // The commit may have happened: to try again might insert twice.
+        for (const { reject } of batch) reject(error);
+      } else {
+        // One of them is refused by the tables; the others must not suffer.
+        for (const each of batch) await this.#write([each]);
+      }
+    }
+  }
+}
+
+/** The class of the SQLSTATE: a value, or a constraint. Nothing was written. */
+export function isAboutData(error: unknown): boolean {
+  return error instanceof Error && "code" in error &&
+    typeof error.code === "string" && /^2[23]/.test(error.code);
+}
