@@ -43,7 +43,7 @@ console.log(
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, async () => {
     await server.stop();
-    await host.yard.stop();
+    await host.yard.stop({ graceMs: 5_000 });
     await client.end();
     process.exit(0);
   });

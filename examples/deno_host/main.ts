@@ -34,9 +34,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.addSignalListener(signal, async () => {
     if (stopping) Deno.exit(130);
     stopping = true;
-    console.log("Stopping: running jobs get up to 15 seconds.");
+    console.log("Stopping: running jobs get up to 5 seconds.");
     await server.shutdown();
-    await host.yard.stop();
+    await host.yard.stop({ graceMs: 5_000 });
     await close();
     Deno.exit(0);
   });

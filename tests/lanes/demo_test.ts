@@ -45,14 +45,28 @@ Deno.test("the demo runs on Postgres in two processes that see each other's chan
 
 Deno.test("the Bun host serves the same session on Postgres", async () => {
   await using db = await testPostgres();
-  const bun = ["npx", "-y", "bun@1.4.5", "examples/bun_host/main.ts"];
-  const host = await startHost(bun, { DATABASE_URL: db.url });
+  const host = await startHost(
+    [await bunProgram(), "examples/bun_host/main.ts"],
+    { DATABASE_URL: db.url },
+  );
   try {
     await pauseNightlySync(host);
-  } finally {
-    await host.stop();
+    assert.equal(await host.stop(), 0);
+  } catch (error) {
+    await host.stop().catch(() => {});
+    throw error;
   }
 });
+
+/** The program itself: npx would not hand a signal on to it. */
+async function bunProgram(): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command("npm", {
+    args: ["exec", "-y", "--package=bun@1.4.5", "-c", "which bun"],
+    stdin: "null",
+  }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout).trim();
+}
 
 /** The jobs of the seed really run, and the canonical pause is done by hand. */
 async function pauseNightlySync(host: Host): Promise<void> {

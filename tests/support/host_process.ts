@@ -42,7 +42,8 @@ async function stop(
   child.kill("SIGINT");
   const ended = await within(child.status, STOP_MS);
   if (ended === null) child.kill("SIGKILL");
-  await output.end();
+  // A grandchild may keep the pipes open: what it prints is not waited for.
+  await within(output.end(), STOP_MS);
   if (ended === null) {
     await child.status;
     throw new Error(`The host did not stop; it printed:\n${output.text}`);
