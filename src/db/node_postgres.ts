@@ -16,6 +16,8 @@ import {
 } from "./session.ts";
 import { readerOf } from "./values.ts";
 
+const CONNECT_LIMIT_MS = 10_000;
+
 /** What we use of a pool or a client. */
 export interface PgHandle {
   // deno-lint-ignore no-explicit-any -- the driver has seven overloads of it.
@@ -36,9 +38,15 @@ interface PgPoolClient extends PgClient {
 
 interface PgPool extends PgHandle {
   readonly totalCount: number;
-  readonly options: object;
-  readonly Client: new (options: object) => PgClient;
+  readonly options: ClientOptions;
+  readonly Client: new (options: ClientOptions) => PgClient;
   connect(): Promise<PgPoolClient>;
+}
+
+interface ClientOptions {
+  readonly password?: unknown;
+  readonly keepAlive?: boolean;
+  readonly connectionTimeoutMillis?: number;
 }
 
 interface PgCanceller {
@@ -89,11 +97,25 @@ function sessionOfPool(pool: PgPool): Session {
       );
     },
     listen: (channel, onNotice, onReady) =>
-      listenWith(() => new pool.Client(pool.options), {
+      listenWith(() => new pool.Client(listeningOptions(pool.options)), {
         channel,
         onNotice,
         onReady,
       }),
+  };
+}
+
+/**
+ * Without a limit, a server that does not answer would be waited for for ever.
+ * A pool hides its password from being copied, so it is copied by name.
+ */
+function listeningOptions(options: ClientOptions): ClientOptions {
+  const { password, connectionTimeoutMillis } = options;
+  return {
+    ...options,
+    password,
+    keepAlive: true,
+    connectionTimeoutMillis: connectionTimeoutMillis || CONNECT_LIMIT_MS,
   };
 }
 

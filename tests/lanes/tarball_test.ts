@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { MIGRATIONS } from "../../src/db/migrations.gen.ts";
+import { packTarball } from "../support/pack.ts";
 import { migratedSnapshot } from "../support/pglite.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { ROOT } from "../support/sources.ts";
@@ -65,10 +66,7 @@ async function must(command: readonly string[], cwd: string): Promise<string> {
 async function installTarball(): Promise<AsyncDisposable & { path: string }> {
   const path = await mkdtemp(join(tmpdir(), "yardmaster-tarball-"));
   const tarball = join(path, "yardmaster.tgz");
-  await must(
-    [Deno.execPath(), "pack", "--allow-dirty", "--output", tarball],
-    ROOT,
-  );
+  await packTarball(tarball);
   await writeFile(
     join(path, "package.json"),
     JSON.stringify({ name: "host", private: true, type: "module" }),
@@ -76,7 +74,8 @@ async function installTarball(): Promise<AsyncDisposable & { path: string }> {
   await must(
     [
       ...["npm", "install", "--no-audit", "--no-fund"],
-      ...[tarball, "hono", "zod", "pg", "typescript@5.9.3"],
+      ...[tarball, "hono", "zod", "typescript@5.9.3"],
+      ...["pg", "postgres", "@electric-sql/pglite@0.5.16"],
     ],
     path,
   );
@@ -139,6 +138,13 @@ Deno.test("the packed tarball mounts, answers and has types, on each runtime", a
       ...["--target", "es2023", "--module", "nodenext", "typed_host.ts"],
     ], host.path);
     assert(answer.success, answer.stdout);
+  });
+  await t.step("its command", async () => {
+    const answer = await must(
+      ["npx", "yardmaster", "migrate", "status", "--database-url", world.url],
+      host.path,
+    );
+    assert.match(answer, /yardmaster/);
   });
   for (const [name, command] of Object.entries(RUNTIMES)) {
     const why = await missing(command, host.path);
