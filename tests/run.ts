@@ -3,7 +3,7 @@
  * with one line, `N passed, N failed`. Paths as arguments run only those.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import {
   type PostgresServer,
@@ -152,9 +152,14 @@ function testFiles(folder = "tests"): string[] {
     });
 }
 
-function needsPostgres(file: string): boolean {
-  return /\b(usePostgres|useDrivers)\(/.test(
-    readFileSync(join(ROOT, file), "utf8"),
+/** Whether it imports a real Postgres, itself or through what it imports. */
+function needsPostgres(file: string, seen = new Set<string>()): boolean {
+  if (file === "tests/support/postgres_server.ts") return true;
+  if (seen.has(file) || !exists(file)) return false;
+  seen.add(file);
+  const text = readFileSync(join(ROOT, file), "utf8");
+  return [...text.matchAll(/from "(\.[^"]+)"/g)].some(([, path = ""]) =>
+    needsPostgres(join(dirname(file), path), seen)
   );
 }
 

@@ -28,6 +28,8 @@ export class OneConnection {
   ): Promise<T> {
     if (this.#lost) throw this.#lost.error;
     const lost = new Promise<never>((_, reject) => this.#waiting.push(reject));
+    // It may break before anybody waits for it.
+    lost.catch(() => {});
     try {
       return await Promise.race([lost, run((work) => this.#scoped(work))]);
     } catch (error) {

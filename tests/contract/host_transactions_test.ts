@@ -21,7 +21,8 @@ import { nodePostgres } from "../../src/db/node_postgres.ts";
 import { pglite } from "../../src/db/pglite.ts";
 import { postgresJs } from "../../src/db/postgres_js.ts";
 import { sql } from "../../src/db/sql.ts";
-import { insertJobs } from "../../src/store/jobs.ts";
+import { defineWorker } from "../../src/engine/worker.ts";
+import { createYardmaster } from "../../src/yardmaster.ts";
 import { migratedSnapshot } from "../support/pglite.ts";
 import { usePostgres } from "../support/postgres.ts";
 
@@ -153,17 +154,31 @@ const HOSTS: Readonly<Record<string, (url: string) => Host>> = {
   },
 };
 
-async function insertOne(db: Database, worker: string): Promise<void> {
-  const [answer] = await insertJobs(db, [{
-    queue: "default",
+const WORKERS = ["kept", "kept_too", "gone", "gone_too"].map((name) =>
+  defineWorker({ name, perform: () => {} })
+);
+
+/** Enqueues as a host does, with the handle of its transaction. */
+async function insertOne(tx: Database, name: string): Promise<void> {
+  const yard = createYardmaster({
+    // Not asked: everything goes through the handle that is given below.
+    database: {
+      ...tx,
+      now: tx.now,
+      query: () => assert.fail("another handle"),
+    },
+    workers: WORKERS,
+    queues: { default: { limit: 1 } },
+  });
+  const worker = WORKERS.find((each) => each.name === name);
+  assert(worker);
+  const answer = await yard.enqueue(
     worker,
-    args: { order: 1 },
-    tags: ["a", "b"],
-    priority: 5,
-    maxAttempts: 20,
-  }]);
-  assert(answer?.status === "inserted");
-  assert.equal(typeof answer.jobId, "string");
+    { order: 1 },
+    { database: tx, tags: ["a", "b"] },
+  );
+  assert(answer.status === "inserted", JSON.stringify(answer));
+  assert.match(answer.job.id, /^\d+$/);
 }
 
 /** What stands in the tables after it. */
