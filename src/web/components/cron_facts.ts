@@ -152,7 +152,7 @@ export function cronDefinition(reading: CronReading, context: Context): Markup {
         ],
         [
           text`Catch-up`,
-          html`${CATCH_UP_LABELS[entry.catchUp]} <span class="muted">${
+          html`${CATCH_UP_LABELS[entry.catchUp]}<br><span class="muted">${
             CATCH_UP_SENTENCES[entry.catchUp]
           }${limitOf(reading)}</span>`,
         ],

@@ -73,13 +73,11 @@ function standing(
   const { entry, fault } = reading;
   const { status, title, why } = DIAGNOSES[reading.diagnosis];
   const resource = { type: "cron_entry", id: entry.name } as const;
-  const paused = entry.pausedAt === null ? null : html`
-    Paused ${timeAgo(entry.pausedAt, now)} by ${show(
-      "actor",
-      entry.pausedBy,
-      resource,
-    )}.
-  `;
+  const sentence = entry.pausedAt === null
+    ? html`${title}. ${why}`
+    : html`Paused ${timeAgo(entry.pausedAt, now)} by ${
+      show("actor", entry.pausedBy, resource)
+    }. ${why}`;
   const evidence = paths.forensics({
     resource_type: resource.type,
     resource_id: resource.id,
@@ -87,7 +85,7 @@ function standing(
   return html`
     ${verdict({
       tone: status === null ? "quiet" : statusTone(status),
-      sentence: html`${title}. ${why}${paused}`,
+      sentence,
       aside: forensics
         ? html`<a href="${evidence}">Open forensic timeline</a>`
         : null,
