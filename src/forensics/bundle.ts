@@ -3,6 +3,7 @@
  * where one can legally go from here. It reads many stores and writes nothing.
  */
 import type { Database } from "../db/database.ts";
+import type { AuditEventId } from "../domain/audit.ts";
 import type { DiagnosisCode } from "../domain/diagnosis.ts";
 import {
   combineCompleteness,
@@ -18,6 +19,7 @@ import {
   runbookEntry,
   type RunbookFacts,
 } from "../domain/runbook.ts";
+import type { AttemptState } from "../domain/preview.ts";
 import type { Sentence } from "../domain/sentence.ts";
 import type { ResourceRef } from "../seams.ts";
 import { type ChronologyItem, inOrder, type SourceCode } from "./chronology.ts";
@@ -63,12 +65,23 @@ export interface SourceCompleteness {
   readonly truncated: boolean;
 }
 
+/** What an operator last did to the subject, or tried to. */
+export interface Continuity {
+  readonly auditId: AuditEventId;
+  readonly eventType: string;
+  readonly attempt: AttemptState;
+  readonly reason: string | null;
+  readonly at: Date;
+}
+
 /** Everything that forensics says about one subject. */
 export interface Bundle {
   readonly subject: Subject;
   readonly seenAt: Date;
   readonly diagnosis: Diagnosis;
   readonly runbook: RunbookEntry;
+  /** Null: nobody has done anything to it through the control plane. */
+  readonly continuity: Continuity | null;
   /** Newest first. */
   readonly chronology: readonly ChronologyItem[];
   readonly related: readonly RelatedEvidence[];
@@ -92,6 +105,7 @@ export interface Collected {
   readonly subject: Subject;
   readonly seenAt: Date;
   readonly diagnosis: Diagnosis;
+  readonly continuity: Continuity | null;
   readonly chronology: readonly ChronologyItem[];
   readonly related: readonly RelatedEvidence[];
   readonly linked: readonly LinkedResource[];
@@ -125,6 +139,7 @@ export function bundle(collected: Collected): Bundle {
     seenAt: collected.seenAt,
     diagnosis: collected.diagnosis,
     runbook: runbookEntry(facts),
+    continuity: collected.continuity,
     chronology: inOrder(collected.chronology),
     related: collected.related,
     linked: collected.linked,

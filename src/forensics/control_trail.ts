@@ -1,6 +1,7 @@
 /** What operators did to a thing, or tried to: its audit events and previews. */
 import type { Database } from "../db/database.ts";
 import type { AuditEvent } from "../domain/audit.ts";
+import { ATTEMPT_STATES } from "../domain/preview.ts";
 import type { CautionCode } from "../domain/runbook.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { ResourceRef } from "../seams.ts";
@@ -11,15 +12,15 @@ import {
   listPreviewEvidence,
   type PreviewEvidence,
 } from "../store/evidence.ts";
-import type { CollectedSource } from "./bundle.ts";
+import type { CollectedSource, Continuity } from "./bundle.ts";
 import type { ChronologyItem } from "./chronology.ts";
 
 /** The part of a bundle that all subjects share. */
 export interface ControlTrail {
-  readonly events: readonly AuditEvent[];
   readonly chronology: readonly ChronologyItem[];
   readonly sources: readonly CollectedSource[];
   readonly cautions: readonly CautionCode[];
+  readonly continuity: Continuity | null;
 }
 
 /** Reads what operators did to a thing since it began, newest first. */
@@ -40,7 +41,6 @@ export async function controlTrail(
   const events = found.slice(0, EVIDENCE_MAX);
   const previews = previewsFound.slice(0, EVIDENCE_MAX);
   return {
-    events,
     chronology: [
       ...events.map(auditItem),
       ...previews.flatMap(previewItems),
@@ -61,6 +61,20 @@ export async function controlTrail(
       },
     ],
     cautions: events[0]?.result === "refused" ? ["refused_before"] : [],
+    continuity: events[0] === undefined ? null : continuityOf(events[0]),
+  };
+}
+
+function continuityOf(event: AuditEvent): Continuity {
+  const told = event.details["attempt"];
+  const attempt = ATTEMPT_STATES.find((known) => known === told);
+  return {
+    auditId: event.id,
+    eventType: event.eventType,
+    attempt: attempt ??
+      (event.result === "applied" ? "succeeded" : "attempted"),
+    reason: event.reason,
+    at: event.at,
   };
 }
 

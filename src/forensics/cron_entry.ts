@@ -51,6 +51,7 @@ export async function collectCronEntry(
       detail: detailOf(reading),
       provenance: provenanceOf(reading),
     },
+    continuity: trail.continuity,
     chronology: [...cronChronology(reading), ...trail.chronology],
     related: relatedOf(reading),
     linked: linkedOf(reading),

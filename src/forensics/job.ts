@@ -74,6 +74,7 @@ export async function collectJob(
     },
     seenAt: job.now,
     diagnosis: diagnoseJob(facts),
+    continuity: trail.continuity,
     chronology: [
       ...jobChronology({ job, slot, attempts }),
       ...trail.chronology,
@@ -126,10 +127,17 @@ function relatedOf(
       : sentence`Paused since ${queue.pausedAt}: ${queue.ready} ready, ${queue.running} running.`,
     provenance: "supporting",
   }];
+  if (job.runAt !== null) {
+    related.push({
+      title: sentence`Schedule`,
+      summary: sentence`It is due ${job.runAt}.`,
+      provenance: "durable",
+    });
+  }
   if (job.deadlineAt !== null) {
     related.push({
       title: sentence`Deadline`,
-      summary: sentence`It may not start after ${job.deadlineAt}.`,
+      summary: sentence`Its deadline: ${job.deadlineAt}.`,
       provenance: "durable",
     });
   }

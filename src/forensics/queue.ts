@@ -45,6 +45,7 @@ export async function collectQueue(
     subject: { ...subject, resource: subject, label: null },
     seenAt: queue.now,
     diagnosis: diagnoseQueue(queue, serving),
+    continuity: trail.continuity,
     chronology: [...queueChronology(queue, serving), ...trail.chronology],
     related: relatedOf(queue, serving),
     linked: [],

@@ -38,6 +38,7 @@ export async function unknownBundle(
         : detail,
       provenance: "missing",
     },
+    continuity: trail?.continuity ?? null,
     chronology: trail?.chronology ?? [],
     related: [],
     linked: [],

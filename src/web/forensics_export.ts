@@ -55,6 +55,13 @@ export function exportBundle(bundle: Bundle, show: Show): unknown {
         BOUNDARIES[code]
       ),
     },
+    continuity: bundle.continuity === null ? null : {
+      attempt_state: bundle.continuity.attempt,
+      event_type: bundle.continuity.eventType,
+      reason: show("reason", bundle.continuity.reason, resource),
+      at: iso(bundle.continuity.at),
+      audit_event: bundle.continuity.auditId,
+    },
     timeline: bundle.chronology.map((item) => ({
       at: iso(item.at),
       label: say(item.label),

@@ -9,7 +9,7 @@ import { cronWorld, define, HOUR_MS } from "../support/cron_world.ts";
 import { forbiddenIn } from "../support/forbidden_phrases.ts";
 import { givenEvent, givenJob, givenQueue } from "../support/job_world.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
-import { Visitor } from "../support/visitor.ts";
+import { formTo, formWith, Visitor } from "../support/visitor.ts";
 import { webHost } from "../support/web_host.ts";
 import { hrefsOf, webVisitor } from "../support/web_world.ts";
 
@@ -113,6 +113,25 @@ Deno.test("GET /forensics shows cautions only where they apply", async () => {
   const unknown = await visitor.open(path("job", "1"));
   assert.match(unknown.text, /Cautions Part of the evidence is not there/);
   assert.match(unknown.text, /Evidence Completeness unknown/);
+});
+
+Deno.test("GET /forensics tells what an operator last did, in a fixed order", async () => {
+  await using db = await testDb();
+  await givenQueue(db, { name: "mail" });
+  const visitor = webVisitor(db);
+  const before = await visitor.open(path("queue", "mail"));
+  assert.doesNotMatch(before.text, /Latest runbook continuity/);
+
+  const queues = await visitor.open("/ops/jobs/queues/mail");
+  const form = formWith(queues, { action: "pause_queue" });
+  const preview = await visitor.send(form);
+  await visitor.send(formTo(preview, "/executions"), { reason: "relay down" });
+
+  const after = await visitor.open(path("queue", "mail"));
+  assert.match(
+    after.text,
+    /Latest runbook continuity Diagnosis Paused Legal next path Review it as it stands now Venue Yardmaster-native Attempt state succeeded queue\.paused just now Reason relay down Evidence link This timeline Audit follow-up Audit event 1/,
+  );
 });
 
 Deno.test("GET /forensics shows of an error what the display policy shows, and nothing of a broken one", async () => {

@@ -15,7 +15,11 @@ import { type HostRunbook, type PathContext, pathList } from "./path_list.ts";
 /** Advice for a diagnosis: what must be so, what to mind, and in which order. */
 export function runbookCard(
   entry: RunbookEntry,
-  context: PathContext & { readonly hostRunbook: HostRunbook | null },
+  context: PathContext & {
+    readonly hostRunbook: HostRunbook | null;
+    /** What an operator last did, as a block; null for nothing. */
+    readonly continuity: Markup | null;
+  },
 ): Markup {
   const { paths } = context;
   const { title, why } = DIAGNOSES[entry.diagnosis];
@@ -25,6 +29,7 @@ export function runbookCard(
     aside: html`<span class="muted">Advice for “${title}”</span>`,
     body: html`
       <p>${why}</p>
+      ${context.continuity}
       <h3>Prerequisites</h3>
       <ul class="checks">${entry.prerequisites.map((one) =>
         prerequisite(one, context)

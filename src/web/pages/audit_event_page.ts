@@ -105,10 +105,7 @@ function refusal(
     ? text`It was refused, for a reason that this version does not know.`
     : refused(known).message as Plain;
   const steps = event.legalNextSteps.map((step) =>
-    html`<li>${code(nextStepLabel(step).replaceAll(" ", "_")).replaceAll(
-      "_",
-      " ",
-    ) as Plain}</li>`
+    html`<li>${stepText(step)}</li>`
   );
   const details = show("snapshot", event.details, resourceOf(event));
   return html`
@@ -128,6 +125,12 @@ function refusal(
       ])}
     </section>
   `;
+}
+
+/** The words of our own table; a step that it does not have, by its code. */
+function stepText(step: string): Plain {
+  const label = nextStepLabel(step);
+  return label === step ? code(step) : label as Plain;
 }
 
 /** What it was and what it became, as far as the display policy lets us say. */

@@ -115,7 +115,7 @@ function filters(query: AuditQuery, { paths }: AuditRowContext): Markup {
       textField("resource_id", text`its exact id or name`),
       choice(
         "event_type",
-        EVENT_TYPES.map((type) => [type, code(type)] as const),
+        eventTypes(asked).map((type) => [type, code(type)] as const),
       ),
       textField("actor", text`an exact id`),
       choice("result", [
@@ -126,6 +126,13 @@ function filters(query: AuditQuery, { paths }: AuditRowContext): Markup {
       textField("until", text`2026-01-15 12:00`),
     ],
   });
+}
+
+/** The event types that there are, and the one that was asked for. */
+function eventTypes({ event_type: own }: AuditQuery["asked"]): string[] {
+  return own === undefined || EVENT_TYPES.includes(own)
+    ? [...EVENT_TYPES]
+    : [...EVENT_TYPES, own];
 }
 
 /** What is filtered by, each with a link that takes it away. */

@@ -6,6 +6,7 @@ import type { Selectors } from "../../forensics/collect.ts";
 import type { ResourceRef } from "../../seams.ts";
 import { statusChip, statusTone } from "../components/badge.ts";
 import { completenessChip, provenanceLabel } from "../components/evidence.ts";
+import { continuityBlock } from "../components/continuity.ts";
 import { panel, readOnlyBanner } from "../components/panel.ts";
 import {
   type HostRunbook,
@@ -43,7 +44,10 @@ export function forensicsPage(
       text`Forensics shows evidence and changes nothing. An action begins on the page of the thing.`,
     )}
     ${diagnosisSummary(bundle, context, resource)}
-    ${runbookCard(bundle.runbook, context)}
+    ${runbookCard(bundle.runbook, {
+      ...context,
+      continuity: continuityBlock(bundle, context),
+    })}
     ${timelinePanel(bundle, { ...context, resource })}
     ${relatedPanel(bundle, { ...context, resource })}
     ${linkedPanel(bundle, { ...context, resource })}
