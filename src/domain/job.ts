@@ -107,3 +107,18 @@ export function parseDelayMs(value: unknown): number | null {
   }
   return Math.min(Math.round(value), JOB_BOUNDS.delayMsMax);
 }
+
+/** Whether it can name a queue or a worker. */
+export function isName(value: unknown): value is string {
+  return typeof value === "string" && value.length >= 1 &&
+    [...value].length <= JOB_BOUNDS.nameLengthMax && !value.includes("\0");
+}
+
+/** Whether it is a whole number in these bounds. */
+export function isWhole(
+  value: unknown,
+  { least, most }: { readonly least: number; readonly most: number },
+): value is number {
+  return Number.isInteger(value) && Number(value) >= least &&
+    Number(value) <= most;
+}

@@ -13,14 +13,22 @@ export interface Clock {
   after(ms: number, callBack: () => void): () => void;
 }
 
-/** A timer can wait no longer: it would fire at once. */
+/** A timer can wait no longer: it would fire at once. So it waits in parts. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The clock and timers of the runtime. */
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   after(ms, callBack) {
-    const timer = setTimeout(callBack, Math.min(Math.max(ms, 0), TIMER_MS_MAX));
+    let timer: ReturnType<typeof setTimeout>;
+    function wait(leftMs: number): void {
+      const partMs = Math.min(Math.max(leftMs, 0), TIMER_MS_MAX);
+      timer = setTimeout(
+        () => leftMs > partMs ? wait(leftMs - partMs) : callBack(),
+        partMs,
+      );
+    }
+    wait(ms);
     return () => clearTimeout(timer);
   },
 };

@@ -4,19 +4,14 @@ import type { JobId } from "../domain/job.ts";
 import type { Notice } from "../store/notices.ts";
 import { ensureQueues } from "../store/queues.ts";
 import { cancelJob } from "../store/transitions.ts";
-import {
-  type EnqueueInput,
-  enqueueJob,
-  enqueueJobs,
-  type EnqueueResult,
-} from "./enqueue.ts";
-import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
+import type { EnqueueInput, EnqueueResult } from "./enqueue.ts";
+import type { EnqueueOptions } from "./enqueue_options.ts";
+import { Enqueuer } from "./enqueuer.ts";
 import { checkEngineOptions, type EngineOptions } from "./engine_options.ts";
 import { type EngineParts, engineParts } from "./engine_parts.ts";
-import { Inserter } from "./inserter.ts";
 import { ServiceLoop } from "./service.ts";
 import { Bell, tick, type TickOptions, type TickReport } from "./tick.ts";
-import { windDown } from "./wind_down.ts";
+import { windDown, within } from "./wind_down.ts";
 import type { Worker } from "./worker.ts";
 
 /** Runs jobs, and takes them in. */
@@ -62,8 +57,7 @@ export interface Engine {
 }
 
 const GRACE_MS = 15_000;
-/** The stager looks so often in any case. */
-const SOON_MS = 1_000;
+const ANSWER_MS = 10_000;
 
 /** Makes an engine. Nothing happens before it is started or ticks. */
 export function createEngine(options: EngineOptions): Engine {
@@ -73,7 +67,7 @@ export function createEngine(options: EngineOptions): Engine {
 
 class RunningEngine implements Engine {
   readonly #options: EngineOptions;
-  readonly #inserter: Inserter;
+  readonly #enqueuer: Enqueuer;
   readonly #parts: EngineParts;
   readonly #loops: ReadonlyMap<string, ServiceLoop>;
   #state: "idle" | "starting" | "started" | "stopping" | "ticking" = "idle";
@@ -84,14 +78,19 @@ class RunningEngine implements Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#inserter = new Inserter(options.database);
     this.#parts = engineParts(options, {
       wantsJobs: () => this.#wantJobs(),
       ready: (queues) => this.#ready(queues),
       heard: (notice) => this.#heard(notice),
       listening: () => this.#wakeAll(),
     });
-    const { clock, random, onEvent, services } = this.#parts;
+    const { clock, random, onEvent, services, notifier } = this.#parts;
+    this.#enqueuer = new Enqueuer({
+      database: options.database,
+      onReady: (queues, { committed }) =>
+        committed ? notifier.ready(queues) : notifier.readySoon(queues),
+      onPlanned: () => this.notify({ t: "scheduled" }),
+    });
     const onError = (service: string, error: unknown) =>
       onEvent({ type: "service_failed", service, error });
     this.#loops = new Map(
@@ -138,38 +137,19 @@ class RunningEngine implements Engine {
     }
   }
 
-  async enqueue<Input>(
+  enqueue<Input>(
     worker: Worker<Input, unknown>,
     args: Input,
     options: EnqueueOptions = {},
   ): Promise<EnqueueResult> {
-    const { database, ...rest } = options;
-    const issues = checkOptions(database === undefined ? {} : { database });
-    if (issues.length > 0) return { status: "invalid", issues };
-    const input = { worker, args, options: rest };
-    if (database === undefined) {
-      const result = await enqueueJob(this.#options.database, {
-        input,
-        inserter: this.#inserter,
-      });
-      this.#tell([result], { committed: true });
-      return result;
-    }
-    const [result] = await this.enqueueMany([input], { database });
-    assert(result !== undefined, "every input has an answer");
-    return result;
+    return this.#enqueuer.enqueue(worker, { args, options });
   }
 
-  async enqueueMany(
+  enqueueMany(
     inputs: readonly EnqueueInput[],
-    { database }: { readonly database?: Database } = {},
+    options: { readonly database?: Database } = {},
   ): Promise<EnqueueResult[]> {
-    const results = await enqueueJobs(
-      database ?? this.#options.database,
-      inputs,
-    );
-    this.#tell(results, { committed: database === undefined });
-    return results;
+    return this.#enqueuer.enqueueMany(inputs, options);
   }
 
   async cancel(jobId: JobId): Promise<boolean> {
@@ -231,12 +211,13 @@ class RunningEngine implements Engine {
   async #end(): Promise<void> {
     const { heartbeat, notifier } = this.#parts;
     await this.#try(heartbeat.name, () => heartbeat.rest());
-    await notifier.settled();
+    await this.#try("notifier", () => notifier.settled());
   }
 
+  /** What ends a stop must not hang with a database that does not answer. */
   async #try(service: string, work: () => Promise<void>): Promise<void> {
     try {
-      await work();
+      await within(work(), { clock: this.#parts.clock, ms: ANSWER_MS });
     } catch (error) {
       this.#parts.onEvent({ type: "service_failed", service, error });
     }
@@ -244,28 +225,9 @@ class RunningEngine implements Engine {
 
   async #stopLoops(which: (name: string) => boolean): Promise<void> {
     const loops = [...this.#loops].filter(([name]) => which(name));
-    await Promise.all(loops.map(([, loop]) => loop.stop()));
-  }
-
-  /** Tells of new work: those who run it here, and the other processes. */
-  #tell(
-    results: readonly EnqueueResult[],
-    { committed }: { readonly committed: boolean },
-  ): void {
-    const queues = new Set<string>();
-    let soon = false;
-    for (const result of results) {
-      if (result.status !== "inserted") continue;
-      const { state, queue, runAt, insertedAt } = result.job;
-      if (state === "available") queues.add(queue);
-      else if (runAt && runAt.getTime() - insertedAt.getTime() < SOON_MS) {
-        soon = true;
-      }
-    }
-    if (soon) this.#wake(this.#parts.stager.name);
-    if (queues.size === 0) return;
-    if (committed) this.#parts.notifier.ready([...queues]);
-    else this.#parts.notifier.readySoon([...queues]);
+    await Promise.all(
+      loops.map(([name, loop]) => this.#try(name, () => loop.stop())),
+    );
   }
 
   #ready(queues: readonly string[]): void {
@@ -277,8 +239,10 @@ class RunningEngine implements Engine {
   }
 
   #heard(notice: Notice): void {
+    const { stager, refresher } = this.#parts;
     if (notice.t === "ready") this.#ready(notice.q);
-    else this.#wake(this.#parts.refresher.name);
+    else if (notice.t === "scheduled") this.#wake(stager.name);
+    else this.#wake(refresher.name);
   }
 
   #wantJobs(): void {

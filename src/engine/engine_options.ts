@@ -1,10 +1,11 @@
 import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
+import { isName, isWhole } from "../domain/job.ts";
 import type { OnEvent } from "../events.ts";
 import type { Clock } from "./clock.ts";
 import type { QueueOptions } from "./executor.ts";
 import type { Service } from "./service.ts";
-import { type AnyWorker, isName, isWhole } from "./worker.ts";
+import type { AnyWorker } from "./worker.ts";
 
 /** What an engine is made of. */
 export interface EngineOptions {

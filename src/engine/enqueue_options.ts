@@ -1,5 +1,7 @@
 import type { Database } from "../db/database.ts";
 import {
+  isName,
+  isWhole,
   JOB_BOUNDS,
   JOB_STATES,
   normalizeTags,
@@ -12,7 +14,6 @@ import {
   type UniqueOptions,
 } from "../domain/unique_key.ts";
 import type { Issue } from "./standard_schema.ts";
-import { isName, isWhole, type JsonObject } from "./worker.ts";
 
 /** How a job is enqueued; what is left out is as its worker says. */
 export interface EnqueueOptions {
@@ -27,7 +28,7 @@ export interface EnqueueOptions {
   /** Trimmed, lower-cased and without repetitions; added to the worker's. */
   readonly tags?: readonly string[];
   /** Notes that no worker reads: a JSON object of at most 1 MiB. */
-  readonly meta?: JsonObject;
+  readonly meta?: Readonly<Record<string, unknown>>;
   readonly unique?: boolean | UniqueOptions;
   /** From now; after that the job is cancelled, running or not. */
   readonly deadlineMs?: number;

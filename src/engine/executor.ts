@@ -261,6 +261,7 @@ export class Executor {
 
   #settle(run: Run, { result, end }: Settlement, error?: unknown): void {
     run.settled = true;
+    run.stopTimers();
     if (end === "given_back") this.givenBack += 1;
     this.#options.onResult(result);
     this.#options.onEvent({

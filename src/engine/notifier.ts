@@ -33,7 +33,9 @@ export class Notifier {
   readonly #options: NotifierOptions;
   readonly #queues = new Set<string>();
   #stopTimer: (() => void) | null = null;
-  #sending: Promise<void> = Promise.resolve();
+  #sending: Promise<void> | null = null;
+  /** Hints that are not about work: few, so they wait in line. */
+  #others: Promise<void> = Promise.resolve();
 
   constructor(options: NotifierOptions) {
     this.#options = options;
@@ -58,7 +60,7 @@ export class Notifier {
   /** Sends a hint of another kind. */
   send(notice: Notice): void {
     if (!this.#options.on) return;
-    this.#sending = this.#sending.then(() => this.#try(notice));
+    this.#others = this.#others.then(() => this.#try(notice));
   }
 
   /** Resolves when nothing is left to send. Without it a timer may be open. */
@@ -66,7 +68,8 @@ export class Notifier {
     this.#stopTimer?.();
     this.#stopTimer = null;
     this.#flush();
-    await this.#sending;
+    while (this.#sending !== null) await this.#sending;
+    await this.#others;
   }
 
   #flushAfter(ms: number): void {
@@ -79,11 +82,16 @@ export class Notifier {
     });
   }
 
+  /** One at a time: while the database does not answer, hints become one. */
   #flush(): void {
-    if (this.#queues.size === 0) return;
+    if (!this.#options.on) this.#queues.clear();
+    if (this.#queues.size === 0 || this.#sending !== null) return;
     const q = [...this.#queues];
     this.#queues.clear();
-    this.send({ t: "ready", q });
+    this.#sending = this.#try({ t: "ready", q }).then(() => {
+      this.#sending = null;
+      this.#flush();
+    });
   }
 
   async #try(notice: Notice): Promise<void> {

@@ -1,7 +1,8 @@
 import { assert } from "../assert.ts";
 import type { Backoff } from "../domain/backoff.ts";
-import { JOB_BOUNDS, type JobId } from "../domain/job.ts";
+import { isName, isWhole, JOB_BOUNDS, type JobId } from "../domain/job.ts";
 import type { UniqueOptions } from "../domain/unique_key.ts";
+import { checkOptions } from "./enqueue_options.ts";
 import type { StandardSchema } from "./standard_schema.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -115,56 +116,37 @@ export function defineWorker<
 >(
   definition: WorkerDefinition<Input, Parsed, Output>,
 ): Worker<Input, Output> {
-  const { name, queue = "default", priority = 0 } = definition;
+  const { name, queue = "default", priority = 0, tags = [] } = definition;
   const { maxAttempts = JOB_BOUNDS.maxAttemptsDefault } = definition;
+  const { unique, deadlineMs, timeoutMs, perform } = definition;
   assert(isName(name), "a worker's name has 1 to 128 characters");
-  assert(isName(queue), `the queue of ${name} has 1 to 128 characters`);
+  assert(typeof perform === "function", `perform of ${name} is a function`);
   assert(
-    isWhole(priority, { least: 0, most: JOB_BOUNDS.priorityMax }),
-    `the priority of ${name} is 0 to 9`,
+    isWhole(timeoutMs ?? 1, { least: 1, most: JOB_BOUNDS.delayMsMax }),
+    `timeoutMs of ${name} is whole milliseconds from 1`,
   );
-  assert(
-    isWhole(maxAttempts, { least: 1, most: JOB_BOUNDS.maxAttemptsMax }),
-    `maxAttempts of ${name} is 1 to 1000`,
-  );
-  for (const key of ["timeoutMs", "deadlineMs"] as const) {
-    const value = definition[key] ?? 1;
-    assert(
-      isWhole(value, { least: 1, most: JOB_BOUNDS.delayMsMax }),
-      `${key} of ${name} is whole milliseconds from 1`,
-    );
-  }
-  assert(
-    typeof definition.perform === "function",
-    `perform of ${name} is a function`,
-  );
+  // The rest may be said by each call as well.
+  const [issue] = checkOptions({
+    queue,
+    priority,
+    maxAttempts,
+    tags,
+    ...(unique !== undefined && { unique }),
+    ...(deadlineMs !== undefined && { deadlineMs }),
+  });
+  assert(issue === undefined, `${issue?.path} of ${name} ${issue?.message}`);
   return {
     name,
     queue,
     priority,
     maxAttempts,
     args: definition.args as StandardSchema | undefined ?? null,
-    perform: definition.perform as AnyWorker["perform"],
-    tags: definition.tags ?? [],
+    perform: perform as AnyWorker["perform"],
+    tags,
     backoff: definition.backoff,
-    timeoutMs: definition.timeoutMs ?? null,
-    deadlineMs: definition.deadlineMs ?? null,
+    timeoutMs: timeoutMs ?? null,
+    deadlineMs: deadlineMs ?? null,
     recordOutput: definition.recordOutput ?? false,
-    unique: definition.unique,
+    unique,
   };
-}
-
-/** Whether it can name a queue or a worker. */
-export function isName(value: unknown): value is string {
-  return typeof value === "string" && value.length >= 1 &&
-    [...value].length <= JOB_BOUNDS.nameLengthMax && !value.includes("\0");
-}
-
-/** Whether it is a whole number in these bounds. */
-export function isWhole(
-  value: unknown,
-  { least, most }: { readonly least: number; readonly most: number },
-): value is number {
-  return Number.isInteger(value) && Number(value) >= least &&
-    Number(value) <= most;
 }

@@ -8,6 +8,8 @@ import { sql } from "../db/sql.ts";
 export type Notice =
   /** Due work was put into these queues. */
   | { readonly t: "ready"; readonly q: readonly string[] }
+  /** Jobs were planned that are due within a second. */
+  | { readonly t: "scheduled" }
   /** A queue was paused, resumed or scaled. */
   | { readonly t: "queues" }
   /** These jobs were taken out of their runs. */
@@ -50,6 +52,7 @@ export function parseNotice(payload: string): Notice | null {
     if (notice.t === "cancelled" && "ids" in notice && isTexts(notice.ids)) {
       return { t: "cancelled", ids: notice.ids };
     }
+    if (notice.t === "scheduled") return { t: "scheduled" };
     return notice.t === "queues" ? { t: "queues" } : null;
   } catch {
     return null;

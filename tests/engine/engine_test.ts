@@ -199,6 +199,10 @@ Deno.test("createEngine() and defineWorker() refuse what can not be right", () =
     () => defineWorker({ name: "a", timeoutMs: 0, perform }),
     /timeoutMs/,
   );
+  assert.throws(
+    () => defineWorker({ name: "a", unique: { fields: [] }, perform }),
+    /unique of a/,
+  );
   const database = {} as EngineOptions["database"];
   const twice = defineWorker({ name: "a", perform });
   assert.throws(() => createEngine({ database, workers: [twice, twice] }));

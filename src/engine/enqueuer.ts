@@ -1,0 +1,90 @@
+import { assert } from "../assert.ts";
+import type { Database } from "../db/database.ts";
+import {
+  type EnqueueInput,
+  enqueueJob,
+  enqueueJobs,
+  type EnqueueResult,
+} from "./enqueue.ts";
+import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
+import { Inserter } from "./inserter.ts";
+import type { AnyWorker } from "./worker.ts";
+
+/** What the enqueuer needs. */
+export interface EnqueuerOptions {
+  readonly database: Database;
+  /** There is work in these queues; or there will be, when the host commits. */
+  readonly onReady: (
+    queues: readonly string[],
+    when: { readonly committed: boolean },
+  ) => void;
+  /** Jobs were planned that the stager does not know to be due soon. */
+  readonly onPlanned: () => void;
+}
+
+/** The stager looks so often in any case. */
+const SOON_MS = 1_000;
+
+/** Takes jobs in, and tells of them. */
+export class Enqueuer {
+  readonly #options: EnqueuerOptions;
+  readonly #inserter: Inserter;
+
+  constructor(options: EnqueuerOptions) {
+    this.#options = options;
+    this.#inserter = new Inserter(options.database);
+  }
+
+  async enqueue(
+    worker: AnyWorker,
+    { args, options: { database, ...options } }: {
+      readonly args: unknown;
+      readonly options: EnqueueOptions;
+    },
+  ): Promise<EnqueueResult> {
+    const issues = checkOptions(database === undefined ? {} : { database });
+    if (issues.length > 0) return { status: "invalid", issues };
+    const input = { worker, args, options };
+    if (database === undefined) {
+      const inserter = this.#inserter;
+      const own = this.#options.database;
+      const result = await enqueueJob(own, { input, inserter });
+      this.#tell([result], { committed: true });
+      return result;
+    }
+    const [result] = await this.enqueueMany([input], { database });
+    assert(result !== undefined, "every input has an answer");
+    return result;
+  }
+
+  async enqueueMany(
+    inputs: readonly EnqueueInput[],
+    { database }: { readonly database?: Database },
+  ): Promise<EnqueueResult[]> {
+    const results = await enqueueJobs(
+      database ?? this.#options.database,
+      inputs,
+    );
+    this.#tell(results, { committed: database === undefined });
+    return results;
+  }
+
+  /** Tells of new work: those who run it here, and the other processes. */
+  #tell(
+    results: readonly EnqueueResult[],
+    when: { readonly committed: boolean },
+  ): void {
+    const queues = new Set<string>();
+    let isSoon = false;
+    for (const result of results) {
+      if (result.status !== "inserted") continue;
+      const { state, queue, runAt, insertedAt } = result.job;
+      if (state === "available") queues.add(queue);
+      else if (runAt && runAt.getTime() - insertedAt.getTime() < SOON_MS) {
+        isSoon = true;
+      }
+    }
+    if (isSoon && when.committed) this.#options.onPlanned();
+    if (queues.size > 0) this.#options.onReady([...queues], when);
+  }
+}
