@@ -1,7 +1,11 @@
 import { CONTROL_STATUS_LABELS, DIAGNOSES } from "../domain/diagnosis.ts";
 import { COMPLETENESS_LABELS, PROVENANCE_LABELS } from "../domain/evidence.ts";
-import { BOUNDARIES, CAUTIONS, type NextPath } from "../domain/runbook.ts";
-import { PREREQUISITES } from "../domain/runbook.ts";
+import {
+  BOUNDARIES,
+  CAUTIONS,
+  type NextPath,
+  PREREQUISITES,
+} from "../domain/runbook.ts";
 import {
   OWNER_LABELS,
   POSTURE_LABELS,
@@ -23,16 +27,16 @@ const PAGE = { type: "page", id: "forensics" } as const;
 export function exportBundle(bundle: Bundle, show: Show): unknown {
   const resource = bundle.subject.resource ?? PAGE;
   const say = (words: Sentence) => sentenceText(words, { show, resource });
-  const { diagnosis, runbook, completeness } = bundle;
+  const { subject, diagnosis } = bundle;
   const words = DIAGNOSES[diagnosis.code];
   return {
     schema: 1,
     seen_at: iso(bundle.seenAt),
     subject: {
-      type: bundle.subject.resource?.type ?? null,
-      id: shown(bundle.subject.id, { show, resource }),
-      label: bundle.subject.label === null ? null : say(bundle.subject.label),
-      on_record: bundle.subject.resource !== null,
+      type: subject.resource?.type ?? null,
+      id: shown(subject.id, { show, resource }),
+      label: subject.label === null ? null : say(subject.label),
+      on_record: subject.resource !== null,
     },
     diagnosis: {
       code: diagnosis.code,
@@ -43,26 +47,49 @@ export function exportBundle(bundle: Bundle, show: Show): unknown {
       detail: say(diagnosis.detail),
       provenance: PROVENANCE_LABELS[diagnosis.provenance],
     },
-    runbook: {
-      why: words.why,
-      prerequisites: runbook.prerequisites.map(({ code, state }) => ({
-        label: PREREQUISITES[code].label,
-        state,
-      })),
-      cautions: runbook.cautions.map((code) => CAUTIONS[code].label),
-      recommended_order: runbook.paths.map(exportPath),
-      unsupported_boundaries: runbook.boundaries.map((code) =>
-        BOUNDARIES[code]
-      ),
-    },
-    continuity: bundle.continuity === null ? null : {
-      attempt_state: bundle.continuity.attempt,
-      event_type: bundle.continuity.eventType,
-      reason: show("reason", bundle.continuity.reason, resource),
-      at: iso(bundle.continuity.at),
-      audit_event: bundle.continuity.auditId,
-    },
-    timeline: bundle.chronology.map((item) => ({
+    runbook: exportRunbook(bundle),
+    continuity: exportContinuity(bundle, { show, resource }),
+    ...exportEvidence(bundle, { show, say }),
+    legal_next_paths: bundle.paths.map(exportPath),
+    completeness: exportCompleteness(bundle),
+  };
+}
+
+function exportRunbook({ runbook, diagnosis }: Bundle) {
+  return {
+    why: DIAGNOSES[diagnosis.code].why,
+    prerequisites: runbook.prerequisites.map(({ code, state }) => ({
+      label: PREREQUISITES[code].label,
+      state,
+    })),
+    cautions: runbook.cautions.map((code) => CAUTIONS[code].label),
+    recommended_order: runbook.paths.map(exportPath),
+    unsupported_boundaries: runbook.boundaries.map((code) => BOUNDARIES[code]),
+  };
+}
+
+function exportContinuity(
+  { continuity }: Bundle,
+  { show, resource }: { readonly show: Show; readonly resource: ResourceRef },
+) {
+  return continuity === null ? null : {
+    attempt_state: continuity.attempt,
+    event_type: continuity.eventType,
+    reason: show("reason", continuity.reason, resource),
+    at: iso(continuity.at),
+    audit_event: continuity.auditId,
+  };
+}
+
+function exportEvidence(
+  { chronology, related, linked }: Bundle,
+  { show, say }: {
+    readonly show: Show;
+    readonly say: (words: Sentence) => string;
+  },
+) {
+  return {
+    timeline: chronology.map((item) => ({
       at: iso(item.at),
       label: say(item.label),
       notes: item.notes.map(say),
@@ -70,27 +97,29 @@ export function exportBundle(bundle: Bundle, show: Show): unknown {
       provenance: PROVENANCE_LABELS[item.provenance],
       audit_event: item.audit?.id ?? null,
     })),
-    related_evidence: bundle.related.map((related) => ({
-      title: say(related.title),
-      summary: say(related.summary),
-      provenance: PROVENANCE_LABELS[related.provenance],
+    related_evidence: related.map(({ title, summary, provenance }) => ({
+      title: say(title),
+      summary: say(summary),
+      provenance: PROVENANCE_LABELS[provenance],
     })),
-    linked_resources: bundle.linked.map((linked) => ({
-      relation: say(linked.relation),
-      type: linked.resource.type,
-      id: shown(linked.resource.id, { show, resource: linked.resource }),
+    linked_resources: linked.map(({ relation, resource }) => ({
+      relation: say(relation),
+      type: resource.type,
+      id: shown(resource.id, { show, resource }),
     })),
-    legal_next_paths: bundle.paths.map(exportPath),
-    completeness: {
-      state: COMPLETENESS_LABELS[completeness.state],
-      sources: completeness.sources.map((source) => ({
-        source: SOURCES[source.source],
-        state: COMPLETENESS_LABELS[source.state],
-        kept_from: source.keptFrom === null ? null : iso(source.keptFrom),
-        found: source.found,
-        truncated: source.truncated,
-      })),
-    },
+  };
+}
+
+function exportCompleteness({ completeness }: Bundle) {
+  return {
+    state: COMPLETENESS_LABELS[completeness.state],
+    sources: completeness.sources.map((source) => ({
+      source: SOURCES[source.source],
+      state: COMPLETENESS_LABELS[source.state],
+      kept_from: source.keptFrom === null ? null : iso(source.keptFrom),
+      found: source.found,
+      truncated: source.truncated,
+    })),
   };
 }
 
