@@ -4,6 +4,8 @@ import type { JobId } from "../domain/job.ts";
 import type { Notice } from "../store/notices.ts";
 import { ensureQueues } from "../store/queues.ts";
 import { cancelJob } from "../store/transitions.ts";
+import { systemClock } from "./clock.ts";
+import { withDeadline } from "./deadline.ts";
 import type { EnqueueInput, EnqueueResult } from "./enqueue.ts";
 import type { EnqueueOptions } from "./enqueue_options.ts";
 import { Enqueuer } from "./enqueuer.ts";
@@ -58,11 +60,15 @@ export interface Engine {
 
 const GRACE_MS = 15_000;
 const ANSWER_MS = 10_000;
+/** Well below the time after which an executor counts as missing. */
+const STATEMENT_MS = 30_000;
 
 /** Makes an engine. Nothing happens before it is started or ticks. */
 export function createEngine(options: EngineOptions): Engine {
   checkEngineOptions(options);
-  return new RunningEngine(options);
+  const clock = options.clock ?? systemClock;
+  const database = withDeadline(options.database, { clock, ms: STATEMENT_MS });
+  return new RunningEngine({ ...options, clock, database });
 }
 
 class RunningEngine implements Engine {

@@ -53,7 +53,8 @@ const TOOK_MS_MAX = 2_147_483_647;
  * of the leases. A lease ends when all its jobs are done.
  *
  * @returns One answer for each result, in that order. What was lost is recorded
- * as an event of its job.
+ * as an event of its job. It may be tried again when it is not known whether it
+ * was carried out: the end of a job is applied once and answered twice.
  */
 export async function acknowledge(
   db: Database,
@@ -136,6 +137,17 @@ export async function acknowledge(
       from result
       left join held using (lease_id, job_id)
       where held.job_id is null
+        -- One whose answer was lost on the way comes twice, and was applied. A
+        -- lookup for each: as a join, it might read the table.
+        and (
+          select true
+          from yardmaster.outcomes
+          where outcomes.job_id = result.job_id
+            and outcomes.executor_id = ${executorId}::integer
+            and outcomes.attempt = result.attempt
+            and outcomes.state::text = result.state
+          limit 1
+        ) is null
     ),
     told_of_missed as (
       insert into yardmaster.attempt_events (

@@ -5,6 +5,7 @@ import { type Sql, sql } from "../../src/db/sql.ts";
 import { Acknowledger } from "../../src/engine/acknowledger.ts";
 import { systemClock } from "../../src/engine/clock.ts";
 import { createEngine } from "../../src/engine/engine.ts";
+import { withDeadline } from "../../src/engine/deadline.ts";
 import { Executor } from "../../src/engine/executor.ts";
 import { Heartbeat } from "../../src/engine/heartbeat.ts";
 import { Refresher } from "../../src/engine/refresher.ts";
@@ -248,6 +249,27 @@ Deno.test("start() fails when the database can not be reached, and may be tried 
   await assert.rejects(engine.tick({ budgetMs: 100 }), /connection refused/);
   fault = null;
   assert.ok((await engine.tick({ budgetMs: 5_000 })).done);
+});
+
+Deno.test("a statement that never answers is given up, and cancelled where the driver can", async () => {
+  await using db = await testDb();
+  const clock = createTestClock();
+  const signals: AbortSignal[] = [];
+  const silent: Database = {
+    ...failing(db, () => null),
+    query: (_statement, options) => {
+      if (options?.signal) signals.push(options.signal);
+      return new Promise(() => {});
+    },
+  };
+  const database = withDeadline(silent, { clock, ms: 1_000 });
+  const waiting = assert.rejects(
+    database.query(sql`select 1`),
+    /Cannot wait for the database any longer/,
+  );
+  await clock.advanceMs(1_000);
+  await waiting;
+  assert.ok(signals[0]?.aborted);
 });
 
 function completed(

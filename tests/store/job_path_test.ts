@@ -326,3 +326,15 @@ Deno.test("cancelJob() and discardJob() end a job once, wherever it stands", asy
   assert.equal(await lockJob(db, "1"), null);
   assert.deepEqual(await listHeldJobs(db, executorId), []);
 });
+
+Deno.test("acknowledge() answers applied again when its first answer was lost on the way", async () => {
+  await using db = await testDb();
+  const executorId = await executor(db);
+  await enqueue(db);
+  const [run] = await claim(db, { executorId });
+  assert.deepEqual(await acknowledge(db, executorId, [end(run)]), ["applied"]);
+  assert.deepEqual(await acknowledge(db, executorId, [end(run)]), ["applied"]);
+  const other = end(run, { to: "discarded" });
+  assert.deepEqual(await acknowledge(db, executorId, [other]), ["lost"]);
+  assert.deepEqual(await acknowledge(db, 999, [end(run)]), ["lost"]);
+});
