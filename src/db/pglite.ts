@@ -15,7 +15,7 @@ import {
   type Session,
   transactionsOf,
 } from "./session.ts";
-import { READ_TYPES, readerOf } from "./values.ts";
+import { FIRST_CREATED_TYPE, READ_TYPES, readerOf } from "./values.ts";
 
 /** What we use of PGlite, or of one of its transactions. */
 export interface PGliteHandle {
@@ -23,8 +23,14 @@ export interface PGliteHandle {
     text: string,
     values?: unknown[],
     options?: Readonly<Record<string, unknown>>,
-  ): Promise<{ readonly rows: unknown[] }>;
+  ): Promise<{ readonly rows: unknown[]; readonly fields: PGliteField[] }>;
   exec(text: string): Promise<readonly { readonly command?: string }[]>;
+}
+
+/** A column of a result. */
+export interface PGliteField {
+  readonly name: string;
+  readonly dataTypeID: number;
 }
 
 /** What only the database itself has. */
@@ -61,11 +67,11 @@ export function pglite(
 function sessionOf(db: PGliteHandle): Session {
   const connection: Connection = {
     async query(text, values) {
-      const { rows } = await db.query(text, [...values], {
+      const { rows, fields } = await db.query(text, [...values], {
         parsers: PARSERS,
         serializers: SERIALIZERS,
       });
-      return rows as Row[];
+      return readCreated(rows as Row[], fields);
     },
     async script(text) {
       return (await db.exec(text)).at(-1)?.command;
@@ -87,6 +93,22 @@ function sessionOf(db: PGliteHandle): Session {
       return () => unlisten();
     },
   };
+}
+
+/**
+ * Reads values of created types. PGlite does it for those only which were there
+ * when it opened.
+ */
+function readCreated(rows: Row[], fields: readonly PGliteField[]): Row[] {
+  for (const { name, dataTypeID } of fields) {
+    if (dataTypeID < FIRST_CREATED_TYPE) continue;
+    const read = readerOf(dataTypeID);
+    for (const row of rows) {
+      const value = row[name];
+      if (typeof value === "string") row[name] = read(value);
+    }
+  }
+  return rows;
 }
 
 function isRoot(db: PGliteHandle): db is PGliteRoot {

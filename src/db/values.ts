@@ -54,17 +54,26 @@ export const READ_TYPES: readonly number[] = [
   1700,
 ];
 
-/**
- * What reads a column of the type `oid`.
- *
- * Arrays of a type that was created, such as an enum, have a number that only
- * this database knows: they stay text, so a statement casts them to `text[]`.
- */
+/** The first number of a type that was created, such as an enum of ours. */
+export const FIRST_CREATED_TYPE = 16_384;
+
+/** What reads a column of the type `oid`. */
 export function readerOf(oid: number): (text: string) => unknown {
+  if (oid >= FIRST_CREATED_TYPE) return readCreated;
   const element = ELEMENTS.get(oid);
   if (element === undefined) return READERS.get(oid) ?? asText;
   const read = READERS.get(element) ?? asText;
   return (text) => readArray(text, read);
+}
+
+/**
+ * A value of a type that was created, whose number only this database knows: an
+ * array of text if it stands in braces, as an array of an enum does.
+ */
+function readCreated(text: string): unknown {
+  return text.startsWith("{") && text.endsWith("}")
+    ? readArray(text, asText)
+    : text;
 }
 
 /**

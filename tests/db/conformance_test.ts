@@ -52,7 +52,8 @@ onEachDriver("query() reads arrays, with nulls inside", async ({ db }) => {
       array['{"a":"b\"c"}'::jsonb, '1'] as "jsonbs",
       array['\x01'::bytea] as "bytes", '{}'::text[] as "none",
       '{{1,2},{3,4}}'::integer[] as "nested", '[0:1]={5,6}'::integer[] as "bounds",
-      array['ready']::yardmaster.preview_status[]::text[] as "statuses"
+      array['ready']::yardmaster.preview_status[] as "statuses",
+      '{}'::yardmaster.preview_status[] as "noStatuses"
   `);
   assert.deepEqual(rows, [{
     int8s: ["1", null],
@@ -67,6 +68,7 @@ onEachDriver("query() reads arrays, with nulls inside", async ({ db }) => {
     nested: [[1, 2], [3, 4]],
     bounds: [5, 6],
     statuses: ["ready"],
+    noStatuses: [],
   }]);
 });
 
@@ -278,5 +280,22 @@ onEachDriver(
       );
       await db.script("drop view styled");
     }
+  },
+);
+
+onEachDriver(
+  "query() reads arrays of an enum that was made after it connected",
+  async ({ db }) => {
+    await db.script(`
+      drop type if exists signal;
+      create type signal as enum ('red', 'green light');
+    `);
+    const rows = await db.query(sql`
+      select 'red'::signal as "one", array['red', null, 'green light']::signal[]
+        as "many", null::signal[] as "none"
+    `);
+    assert.deepEqual(rows, [
+      { one: "red", many: ["red", null, "green light"], none: null },
+    ]);
   },
 );
