@@ -350,14 +350,15 @@ Deno.test("names use our words", () => {
 });
 
 Deno.test("names and the columns of rows are in camel case", () => {
-  // A host's driver may turn snake_case columns into something else.
-  tidy(
-    SOURCES.flatMap(({ path, names }) =>
-      names.filter(({ name }) => /[a-z]_[a-z]/.test(name)).map((
-        { name, line },
-      ) => `${path}:${line}: ${name}: write camelCase, and alias the column`)
-    ),
-  );
+  // A host's driver may turn snake_case columns into something else. Pages read
+  // no rows, but write the parameters of their addresses so.
+  const reading = SOURCES.filter(({ path }) => !path.startsWith("src/web/"));
+  tidy(reading.flatMap(({ path, names }) => {
+    const snakes = names.filter(({ name }) => /[a-z]_[a-z]/.test(name));
+    return snakes.map(({ name, line }) =>
+      `${path}:${line}: ${name}: write camelCase, and alias the column`
+    );
+  }));
 });
 
 Deno.test("files are named after what they hold", () => {
