@@ -156,8 +156,8 @@ function relatedOf(
     {
       title: sentence`Scheduled`,
       summary: queue.nextRunAt === null
-        ? sentence`None of the next ${COUNT_MAX} scheduled jobs is for it.`
-        : sentence`${queue.scheduled} of the next ${COUNT_MAX} scheduled jobs; the first is due ${queue.nextRunAt}.`,
+        ? sentence`None among the first ${COUNT_MAX} of all queues.`
+        : sentence`${queue.scheduled} among the first ${COUNT_MAX} of all queues; the next is due ${queue.nextRunAt}.`,
       provenance: "supporting",
     },
     ...executorEvidence(serving, null),

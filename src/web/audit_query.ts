@@ -113,9 +113,9 @@ function readFilters(
   return filters;
 }
 
-const UNKNOWN = text`It is none of the choices, so it was left out.`;
+const UNKNOWN = text`It is none of the choices.`;
 const NO_TIME =
-  text`Not a time, so it was left out. Such as 2026-01-15, 2026-01-15 12:00 (UTC) or 24h.`;
+  text`Not a time. Try 24h, 2026-01-15 or 2026-01-15 12:00 (UTC).`;
 
 const UNIT_MS: Readonly<Record<string, number>> = {
   m: 60_000,

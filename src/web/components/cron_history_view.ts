@@ -63,11 +63,12 @@ function historyTable(history: CronReading, context: Context): Markup {
   const rows = history.items.toReversed().map((item) =>
     historyRow(item, { ...context, history })
   );
-  return dataTable({
+  const table = dataTable({
     caption: text`Planned instants, newest first`,
     columns: COLUMNS,
     rows,
   });
+  return html`<div class="history-list">${table}</div>`;
 }
 
 function historyRow(
@@ -119,9 +120,11 @@ function jobCell(
     return html`<span class="mono">${name}</span> <span class="muted">no longer kept</span>`;
   }
   const href = linkTo(resource);
-  const shown = html`<span class="mono">${name}</span>`;
-  const link = href === null ? shown : html`<a href="${href}">${shown}</a>`;
-  return job === undefined
-    ? html`<span class="muted">held up by</span> ${link}`
-    : html`<span class="row">${stateBadge(job.state, paths)} ${link}</span>`;
+  const badge = job === undefined
+    ? html`<span class="muted">held up by</span>`
+    : stateBadge(job.state, paths);
+  const shown = html`${badge} <span class="mono">${name}</span>`;
+  return href === null
+    ? html`<span class="row">${shown}</span>`
+    : html`<a class="row" href="${href}">${shown}</a>`;
 }

@@ -112,18 +112,18 @@ function filters(query: AuditQuery, { paths }: AuditRowContext): Markup {
           [type, text`${RESOURCE_LABELS[type]}`] as const
         ),
       ),
-      textField("resource_id", text`its exact id or name`),
+      textField("resource_id", text`exact id`),
       choice(
         "event_type",
         eventTypes(asked).map((type) => [type, code(type)] as const),
       ),
-      textField("actor", text`an exact id`),
+      textField("actor", text`exact id`),
       choice("result", [
         ["applied", text`applied`],
         ["refused", text`refused`],
       ]),
-      textField("from", text`2026-01-15 or 24h`),
-      textField("until", text`2026-01-15 12:00`),
+      textField("from", text`24h`),
+      textField("until", text`2026-01-15`),
     ],
   });
 }
@@ -145,7 +145,7 @@ function scope(query: AuditQuery, context: AuditRowContext): Markup | null {
     const without = paths.audit({ ...asked, [name]: undefined });
     const value = show("name", asked[name], PAGE);
     const problem = problems[name] ?? null;
-    const note = problem && html`<span class="field-error">${problem}</span>`;
+    const note = problem && html`<span class="muted">left out</span>`;
     return html`<li><code>${name}=${value}</code> ${note} <a href="${without}">Remove<span class="offscreen"> ${
       LABELS[name]
     }</span></a></li>`;
