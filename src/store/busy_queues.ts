@@ -7,7 +7,7 @@ import type { BusyQueue } from "../domain/overview_facts.ts";
  * nobody knows.
  *
  * A claim passes over jobs of unknown workers, so those gather at the head of a
- * queue: its first 1,000 jobs are looked at for them.
+ * queue: its first 200 jobs are looked at for them.
  */
 export async function listBusyQueues(db: Database): Promise<BusyQueue[]> {
   return await db.query<BusyQueue>(sql`
@@ -47,7 +47,7 @@ export async function listBusyQueues(db: Database): Promise<BusyQueue[]> {
           select worker from yardmaster.ready
           where ready.queue = busy.queue
           order by priority, job_id
-          limit 1000
+          limit 200
         ) as head
         where not exists (
           select from alive
