@@ -38,6 +38,7 @@ export async function page(
     path: here(c),
     person: { label, readOnly, formToken, nav: await navFor(c) },
     flash: await takeFlash(c),
+    now: c.var.now,
   });
   return c.html(String(markup), status);
 }

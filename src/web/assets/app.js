@@ -60,19 +60,24 @@
   // The server's clock is the one that counts: the page says when it was made.
   const made = Date.parse(document.documentElement.dataset.now ?? "");
   const offset = Number.isNaN(made) ? 0 : made - Date.now();
-  const units = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
+
+  /** The same words as the server's. */
+  function span(seconds) {
+    const minutes = Math.floor(seconds / 60);
+    const hours = Math.floor(minutes / 60);
+    if (minutes < 1) return `${seconds} s`;
+    if (hours < 1) return `${minutes} m`;
+    if (hours >= 48) return `${Math.floor(hours / 24)} d`;
+    const rest = minutes % 60;
+    return rest === 0 || hours >= 10 ? `${hours} h` : `${hours} h ${rest} m`;
+  }
 
   function refreshTimes() {
     for (const time of document.querySelectorAll("time[data-relative]")) {
       const ms = Date.now() + offset - Date.parse(time.dateTime);
       const seconds = Math.floor(Math.abs(ms) / 1000);
-      const [size, unit] = units.find(([each]) => seconds >= each) ?? units[3];
-      const span = `${Math.floor(seconds / size)} ${unit}`;
-      const words = seconds < 1
-        ? "just now"
-        : ms > 0
-        ? `${span} ago`
-        : `in ${span}`;
+      const past = ms > 0 ? `${span(seconds)} ago` : `in ${span(seconds)}`;
+      const words = seconds < 1 ? "just now" : past;
       if (time.textContent !== words) time.textContent = words;
     }
   }

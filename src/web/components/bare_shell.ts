@@ -20,5 +20,6 @@ export function bareShell(
     path: paths.overview(),
     person: null,
     flash: null,
+    now: null,
   });
 }

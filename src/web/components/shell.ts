@@ -6,6 +6,7 @@ import {
   hostText,
   type Href,
   html,
+  iso,
   type Markup,
   type Plain,
   type Shown,
@@ -49,6 +50,8 @@ export interface Shell {
     readonly nav: readonly NavItem[];
   } | null;
   readonly flash: Flash | null;
+  /** When this page was made, by the database's clock. */
+  readonly now: Date | null;
 }
 
 /** What a host put around our pages, as text that may be printed. */
@@ -76,7 +79,7 @@ export function shell(page: Shell): Markup {
   const { paths, theme } = page;
   return html`
     <!DOCTYPE html>
-    <html lang="en" data-theme="${theme}">
+    <html lang="en" data-theme="${theme}" ${madeAt(page.now)}>
       <head>
         <meta charset="utf-8">
         <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -97,6 +100,13 @@ export function shell(page: Shell): Markup {
             <dialog class="dialog" id="dialog" aria-label="Preview"></dialog>
           </body>
     </html>
+  `;
+}
+
+/** Relative times are refreshed against it: the clock of a browser may be off. */
+function madeAt(now: Date | null): Markup | null {
+  return now && html`
+    data-now="${iso(now)}"
   `;
 }
 
