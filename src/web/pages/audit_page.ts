@@ -135,6 +135,8 @@ function eventTypes({ event_type: own }: AuditQuery["asked"]): string[] {
     : [...EVENT_TYPES, own];
 }
 
+const CHOICES: readonly AuditFilter[] = ["resource_type", "result"];
+
 /** What is filtered by, each with a link that takes it away. */
 function scope(query: AuditQuery, context: AuditRowContext): Markup | null {
   const { asked, problems } = query;
@@ -145,7 +147,10 @@ function scope(query: AuditQuery, context: AuditRowContext): Markup | null {
     const without = paths.audit({ ...asked, [name]: undefined });
     const value = show("name", asked[name], PAGE);
     const problem = problems[name] ?? null;
-    const note = problem && html`<span class="muted">left out</span>`;
+    // A choice has no room for it; a text field says itself what is wrong.
+    const why = CHOICES.includes(name) ? problem : null;
+    const note = problem &&
+      html`<span class="field-error">${why} It was left out.</span>`;
     return html`<li><code>${name}=${value}</code> ${note} <a href="${without}">Remove<span class="offscreen"> ${
       LABELS[name]
     }</span></a></li>`;
