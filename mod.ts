@@ -30,17 +30,23 @@ export { cancel, discard, snooze } from "./src/engine/verdict.ts";
 export type { Verdict } from "./src/engine/verdict.ts";
 export { AbortReason } from "./src/engine/abort_reason.ts";
 export type { AbortKind } from "./src/engine/abort_reason.ts";
-export type { StandardSchema } from "./src/engine/standard_schema.ts";
+export type { Issue, StandardSchema } from "./src/engine/standard_schema.ts";
 export type { Backoff, FailedRun } from "./src/domain/backoff.ts";
 
 // Enqueueing.
 export type {
   EnqueuedJob,
   EnqueueInput,
+  EnqueueInputs,
   EnqueueResult,
 } from "./src/engine/enqueue.ts";
 export type { EnqueueOptions } from "./src/engine/enqueue_options.ts";
-export type { UniqueOptions } from "./src/domain/unique_key.ts";
+export type {
+  Replaceable,
+  StateGroup,
+  UniqueField,
+  UniqueOptions,
+} from "./src/domain/unique_key.ts";
 export type { JobId, JobState } from "./src/domain/job.ts";
 export type { TickOptions, TickReport } from "./src/engine/tick.ts";
 

@@ -12,11 +12,11 @@ import {
 import type { JobId } from "./domain/job.ts";
 import { createCronScheduler } from "./engine/cron_scheduler.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
-import type { EnqueueInput, EnqueueResult } from "./engine/enqueue.ts";
+import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
 import type { EnqueueOptions } from "./engine/enqueue_options.ts";
 import type { Service } from "./engine/service.ts";
 import type { TickOptions, TickReport } from "./engine/tick.ts";
-import type { Worker } from "./engine/worker.ts";
+import type { AnyWorker, Worker } from "./engine/worker.ts";
 import type { YardmasterEvent } from "./events.ts";
 import {
   type ParsedOptions,
@@ -61,8 +61,8 @@ export interface Yardmaster {
     options?: EnqueueOptions,
   ): Promise<EnqueueResult>;
   /** Enqueues many in one statement for each 10,000; one answer for each. */
-  enqueueMany(
-    inputs: readonly EnqueueInput[],
+  enqueueMany<const Workers extends readonly AnyWorker[]>(
+    inputs: EnqueueInputs<Workers>,
     options?: { readonly database?: Database },
   ): Promise<EnqueueResult[]>;
   /** Cancels a job wherever it waits or runs; false if it ended already. */
@@ -166,11 +166,11 @@ class JoinedYardmaster implements Yardmaster {
     return await this.#engine.enqueue(worker, args, options);
   }
 
-  async enqueueMany(
-    inputs: readonly EnqueueInput[],
+  async enqueueMany<const Workers extends readonly AnyWorker[]>(
+    inputs: EnqueueInputs<Workers>,
     options: { readonly database?: Database } = {},
   ): Promise<EnqueueResult[]> {
-    return await this.#engine.enqueueMany(inputs, options);
+    return await this.#engine.enqueueMany<Workers>(inputs, options);
   }
 
   async cancel(jobId: JobId): Promise<boolean> {

@@ -6,7 +6,7 @@ import { ensureQueues } from "../store/queues.ts";
 import { cancelJob } from "../store/transitions.ts";
 import { systemClock } from "./clock.ts";
 import { withDeadline } from "./deadline.ts";
-import type { EnqueueInput, EnqueueResult } from "./enqueue.ts";
+import type { EnqueueInputs, EnqueueResult } from "./enqueue.ts";
 import type { EnqueueOptions } from "./enqueue_options.ts";
 import { Enqueuer } from "./enqueuer.ts";
 import { checkEngineOptions, type EngineOptions } from "./engine_options.ts";
@@ -14,7 +14,7 @@ import { type EngineParts, engineParts } from "./engine_parts.ts";
 import { ServiceLoop } from "./service.ts";
 import { Bell, tick, type TickOptions, type TickReport } from "./tick.ts";
 import { windDown, within } from "./wind_down.ts";
-import type { Worker } from "./worker.ts";
+import type { AnyWorker, Worker } from "./worker.ts";
 
 /** Runs jobs, and takes them in. */
 export interface Engine {
@@ -44,8 +44,8 @@ export interface Engine {
     options?: EnqueueOptions,
   ): Promise<EnqueueResult>;
   /** Enqueues many, in one statement for each 10,000; one answer for each. */
-  enqueueMany(
-    inputs: readonly EnqueueInput[],
+  enqueueMany<const Workers extends readonly AnyWorker[]>(
+    inputs: EnqueueInputs<Workers>,
     options?: { readonly database?: Database },
   ): Promise<EnqueueResult[]>;
   /**
@@ -151,8 +151,8 @@ class RunningEngine implements Engine {
     return this.#enqueuer.enqueue(worker, { args, options });
   }
 
-  enqueueMany(
-    inputs: readonly EnqueueInput[],
+  enqueueMany<const Workers extends readonly AnyWorker[]>(
+    inputs: EnqueueInputs<Workers>,
     options: { readonly database?: Database } = {},
   ): Promise<EnqueueResult[]> {
     return this.#enqueuer.enqueueMany(inputs, options);

@@ -22,7 +22,7 @@ import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
 import type { Inserter } from "./inserter.ts";
 import { isStorableJson } from "./run_result.ts";
 import type { Issue } from "./standard_schema.ts";
-import type { AnyWorker, JsonObject } from "./worker.ts";
+import type { AnyWorker, InputOf, JsonObject } from "./worker.ts";
 
 /** A job that was inserted. */
 export interface EnqueuedJob {
@@ -54,6 +54,14 @@ export interface EnqueueInput {
   readonly args: unknown;
   readonly options?: Omit<EnqueueOptions, "database">;
 }
+
+/** Many, each typed by its own worker. */
+export type EnqueueInputs<Workers extends readonly AnyWorker[]> = {
+  readonly [Index in keyof Workers]: EnqueueInput & {
+    readonly worker: Workers[Index];
+    readonly args: InputOf<Workers[Index]>;
+  };
+};
 
 /** What was checked, and is to be inserted. */
 interface Prepared {

@@ -156,7 +156,8 @@ Deno.test("enqueueMany() answers for each input, in order, and inserts what is v
   const engine = engineOn(db);
   const results = await engine.enqueueMany([
     { worker: free, args: { n: 1 } },
-    { worker: sync, args: { customer: "x" } },
+    // A program without types gets an answer.
+    { worker: sync, args: { customer: "x" } as never },
     { worker: sync, args: { customer: 1 }, options: { unique: true } },
     { worker: sync, args: { customer: 1 }, options: { unique: true } },
   ]);
@@ -235,4 +236,19 @@ Deno.test("enqueue() of many at the same time takes few statements, and one that
     Array.from({ length: 50 }, () => engine.enqueue(free, {})),
   );
   assert.ok(statements <= 4, `${statements} statements`);
+});
+
+Deno.test("enqueue() and enqueueMany() do not compile with args of another worker", () => {
+  function neverCalled(engine: Engine): void {
+    // @ts-expect-error: `customer` is a number
+    void engine.enqueue(sync, { customer: "7" });
+    // @ts-expect-error: `customer` is missing
+    void engine.enqueue(sync, {});
+    void engine.enqueueMany([
+      { worker: free, args: { anything: 1 } },
+      // @ts-expect-error: `customer` is a number
+      { worker: sync, args: { customer: "7" } },
+    ]);
+  }
+  assert.equal(typeof neverCalled, "function");
 });
