@@ -55,7 +55,7 @@ Deno.test("jobs show nothing of what they carry when the policy is silent or bro
     // Tags and unique keys are names: silence shows them, a fault does not.
     const hidden = displayPolicy === silent ? canaries : ["c4nary-"];
     for (const { state, id } of jobs) {
-      for (const path of [`${JOBS}?state=${state}`, `${JOBS}/${id}`]) {
+      for (const path of [JOBS, `${JOBS}?state=${state}`, `${JOBS}/${id}`]) {
         const { html, status } = await visitor.open(path);
         assert.equal(status, 200);
         for (const canary of hidden) {
@@ -169,7 +169,7 @@ Deno.test("listHref() leads to a list of ours, whatever the address says", () =>
   ) {
     assert.match(
       listHref(hostile, paths),
-      /^\/ops\/jobs\/jobs(\?state=available)?$/,
+      /^\/ops\/jobs\/jobs(\?state=all)?$/,
     );
   }
 });

@@ -44,6 +44,33 @@ Deno.test("GET /jobs shows each state under its tab, with how many there are", a
   }
 });
 
+Deno.test("GET /jobs begins with the newest jobs in any state, each with its state and its time", async () => {
+  await using db = await testDb();
+  const ids: string[] = [];
+  for (const state of JOB_STATES) {
+    ids.unshift(await givenJob(db, { state, attempt: 1, queue: "mail" }));
+    db.advanceMs(60_000);
+  }
+  await givenJob(db, { queue: "sync" });
+
+  const page = await webVisitor(db).open(`${JOBS}?queue=mail`);
+
+  assert.deepEqual(rowsOf(page.html), ids);
+  assert.match(page.html, /aria-current="page"[^>]*>All</);
+  const told = [
+    "discarded mail Ended 1 m ago",
+    "cancelled mail Ended 2 m ago",
+    "completed mail Ended 3 m ago",
+    "retryable mail Next attempt 3 m ago",
+    "executing mail Claimed 5 m ago",
+    "available mail Inserted 6 m ago",
+    "scheduled mail Due 6 m ago",
+    "suspended mail Inserted 8 m ago",
+  ];
+  assert.match(page.text, new RegExp(told.join(".*")));
+  assert.deepEqual(forbiddenIn(page.text), []);
+});
+
 Deno.test("GET /jobs narrows by its filters, and a link keeps them", async () => {
   await using db = await testDb();
   const visitor = webVisitor(db);
@@ -57,7 +84,7 @@ Deno.test("GET /jobs narrows by its filters, and a link keeps them", async () =>
   await givenJob(db, { queue: "sync" });
 
   const first = await visitor.open(JOBS);
-  const page = await visitor.send(formWith(first, { state: "available" }), {
+  const page = await visitor.send(formWith(first, { state: "all" }), {
     queue: "mail",
     worker: "send_*",
     tags: "vip",
@@ -73,7 +100,7 @@ Deno.test("GET /jobs narrows by its filters, and a link keeps them", async () =>
   assert.match(tab ?? "", /queue=mail&worker=send_\*&tags=vip&args=%7B/);
   assert.equal(
     linkNamed(page.html, "Clear filters"),
-    `${JOBS}?state=available`,
+    `${JOBS}?state=all`,
   );
 
   const other = await visitor.open(tab ?? "");
@@ -112,12 +139,12 @@ Deno.test("GET /jobs tells of JSON that it can not read, keeps it, and applies t
 Deno.test("GET /jobs turns its pages down and up, and shows each job once", async () => {
   await using db = await testDb();
   const visitor = webVisitor(db);
-  for (const state of ["available", "scheduled", "completed"] as const) {
+  for (const state of ["all", "scheduled", "completed"] as const) {
     const ids = [];
     for (let count = 0; count < 60; count++) {
       ids.push(
         await givenJob(db, {
-          state,
+          state: state === "all" ? "available" : state,
           attempt: 1,
           dueInMs: 1_000 * (count >> 2),
         }),
@@ -193,14 +220,21 @@ Deno.test("GET /jobs says why it is empty", async () => {
   const visitor = webVisitor(db);
   assert.match((await visitor.open(JOBS)).text, /No job is on record/);
   await givenJob(db, { state: "executing", attempt: 1 });
-  assert.match((await visitor.open(JOBS)).text, /No job is available/);
+  assert.match(
+    (await visitor.open(`${JOBS}?state=available`)).text,
+    /No job is available/,
+  );
   assert.match(
     (await visitor.open(`${JOBS}?state=completed`)).text,
     /retention window/,
   );
   assert.match(
-    (await visitor.open(`${JOBS}?queue=x`)).text,
+    (await visitor.open(`${JOBS}?state=available&queue=x`)).text,
     /No available job matches/,
+  );
+  assert.match(
+    (await visitor.open(`${JOBS}?queue=x`)).text,
+    /No job matches Ask for less/,
   );
 });
 

@@ -118,3 +118,24 @@ Deno.test("tokensOf() cuts text into pieces that are the same text again", () =>
     ['"a"', '"b\\"c"', '"d"'],
   );
 });
+
+Deno.test("text counts as shown in one file only", async () => {
+  const web = new URL("../../src/web/", import.meta.url);
+  const casts: string[] = [];
+  for (const folder of ["", "components/", "pages/", "routes/"]) {
+    for await (const { name, isFile } of Deno.readDir(new URL(folder, web))) {
+      if (!isFile || !name.endsWith(".ts") || name.endsWith(".gen.ts")) {
+        continue;
+      }
+      const source = await Deno.readTextFile(new URL(folder + name, web));
+      if (
+        /\bas Shown\b|\bas unknown as Markup\b|(?<!String\.)\braw\(/.test(
+          source,
+        )
+      ) {
+        casts.push(folder + name);
+      }
+    }
+  }
+  assert.deepEqual(casts, ["render.ts"]);
+});

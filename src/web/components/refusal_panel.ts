@@ -12,7 +12,7 @@ export function refusalPanel(
 ): Markup {
   return html`
     <section class="refusal" aria-labelledby="refusal-title">
-      <h2 id="refusal-title" tabindex="-1" autofocus>Nothing was changed</h2>
+      <h1 id="refusal-title" tabindex="-1" autofocus>Nothing was changed</h1>
       <dl class="definitions">
         <div>
           <dt>Reason</dt>
