@@ -1,9 +1,15 @@
 import { type JobId, parseJobId } from "./job.ts";
-import type { JobState } from "./state.ts";
+import { JOB_STATES } from "./state.ts";
 
-/** How the jobs of a state are ordered in a list. */
+/** The lists of jobs: all of them, and those of each state. */
+export const JOB_LISTS = ["all", ...JOB_STATES] as const;
+/** One of {@linkcode JOB_LISTS}. */
+export type JobList = typeof JOB_LISTS[number];
+
+/** How the jobs of a list are ordered. */
 export const JOB_ORDERS = {
   /** The newest first. */
+  all: "inserted",
   suspended: "inserted",
   available: "inserted",
   completed: "inserted",
@@ -14,9 +20,9 @@ export const JOB_ORDERS = {
   retryable: "due",
   /** The last to start first. */
   executing: "claimed",
-} as const satisfies Record<JobState, string>;
+} as const satisfies Record<JobList, string>;
 /** One of the values of {@linkcode JOB_ORDERS}. */
-export type JobOrder = typeof JOB_ORDERS[JobState];
+export type JobOrder = typeof JOB_ORDERS[JobList];
 
 /** A place between two jobs of a list. */
 export interface JobCursor {

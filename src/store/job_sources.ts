@@ -6,10 +6,10 @@ import { type Sql, sql } from "../db/sql.ts";
 import {
   JOB_ORDERS,
   type JobCursor,
+  type JobList,
   type JobOrder,
 } from "../domain/job_cursor.ts";
 import type { JobFilter } from "../domain/job_filter.ts";
-import type { JobState } from "../domain/state.ts";
 
 /** Which part of a list is read, and which way. */
 export interface Reading {
@@ -18,7 +18,7 @@ export interface Reading {
   readonly way: "down" | "up";
 }
 
-/** The table of a state, in the order of its list. */
+/** The table that a list is read from, in its order. */
 export interface JobSource {
   /**
    * Rows of `job_id, key, queue, worker, attempt, run_at, lease_id,
@@ -27,16 +27,23 @@ export interface JobSource {
   readonly rows: Sql;
   /** The order of `rows`, over the names of its columns. */
   readonly order: Sql;
-  /** What a row of the window must also be, to be of the state. */
+  /** What a row of the window must also be, to be of the list. */
   readonly isOfState: Sql;
   /** Whether queue and worker stand in the row, or only in the definition. */
   readonly hasNames: boolean;
 }
 
-/** The jobs of a state. States are literals: an index is chosen by them. */
-export function jobSource(state: JobState, reading: Reading): JobSource {
-  const place = placeOf(JOB_ORDERS[state], reading);
-  switch (state) {
+/** The jobs of a list. States are literals: an index is chosen by them. */
+export function jobSource(list: JobList, reading: Reading): JobSource {
+  const place = placeOf(JOB_ORDERS[list], reading);
+  switch (list) {
+    case "all":
+      return {
+        ...place,
+        hasNames: true,
+        isOfState: sql`true`,
+        rows: definitionRows(place, sql`null`),
+      };
     case "available":
       return { ...place, ...READY, rows: readyRows(place) };
     case "scheduled":
@@ -81,7 +88,7 @@ export function jobSource(state: JobState, reading: Reading): JobSource {
         ...place,
         hasNames: true,
         isOfState: NOWHERE_ELSE,
-        rows: definitionRows(place),
+        rows: definitionRows(place, sql`'suspended'`),
       };
   }
 }
@@ -226,22 +233,23 @@ function outcomeRows({ order, beyond }: Place, stateIs: Sql): Sql {
   `;
 }
 
-/** Nothing says that a job is suspended but that it is nowhere else. */
-function definitionRows({ order, beyond }: Place): Sql {
+/** A definition does not say where its job stands. */
+function definitionRows({ order, beyond }: Place, state: Sql): Sql {
   return sql`
     select job_id, null::bigint as key, queue, worker, 0 as attempt,
       null::timestamptz as run_at, null::bigint as lease_id,
       null::integer as executor_id, null::timestamptz as claimed_at,
       null::timestamptz as finished_at, null::integer as took_ms,
-      'suspended' as state
+      ${state} as state
     from (select id as job_id, queue, worker from yardmaster.jobs) as job
     where ${beyond}
     order by ${order}
   `;
 }
 
-// Scalar subqueries and a hashed list: an anti-join would be planned as a scan
-// of all outcomes.
+// Nothing says that a job is suspended but that it is nowhere else. Scalar
+// subqueries and a hashed list: an anti-join would be planned as a scan of all
+// outcomes.
 const NOWHERE_ELSE = sql`
   (select true from yardmaster.outcomes where job_id = stood.job_id) is null
   and (select true from yardmaster.ready where job_id = stood.job_id) is null

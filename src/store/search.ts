@@ -1,7 +1,7 @@
 /** Lists of jobs, of any size: each page reads a bounded part of an index. */
 import type { Database } from "../db/database.ts";
 import { type Sql, sql } from "../db/sql.ts";
-import { jobCursorText } from "../domain/job_cursor.ts";
+import { jobCursorText, type JobList } from "../domain/job_cursor.ts";
 import type { JobFilter } from "../domain/job_filter.ts";
 import type { JobState } from "../domain/state.ts";
 import {
@@ -11,6 +11,7 @@ import {
   namesMatch,
   type Reading,
 } from "./job_sources.ts";
+import { STANDINGS } from "./job_standings.ts";
 
 /** One job of a list. */
 export interface ListedJob {
@@ -49,14 +50,14 @@ export interface JobPage {
 
 /** What one page is asked for. */
 export interface ListJobs extends Reading {
-  readonly state: JobState;
+  readonly state: JobList;
   readonly filter: JobFilter;
   /** Jobs on a page, 1 to 200. */
   readonly limit: number;
 }
 
 /**
- * How many rows of a state one page reads at most, whether or not the filter
+ * How many rows of a list one page reads at most, whether or not the filter
  * likes them. Looking a definition up takes 2 µs, so this is 0.1 s.
  */
 export const SEARCH_WINDOW = 50_000;
@@ -64,7 +65,7 @@ export const SEARCH_WINDOW = 50_000;
 export const SUSPENDED_WINDOW = 10_000;
 
 /**
- * One page of the jobs in a state, in the order of the page either way.
+ * One page of a list, in the order of the page either way.
  *
  * Where a filter likes few of them, the page stops after a window and says so,
  * with the cursor to go on from.
@@ -75,7 +76,7 @@ export async function listJobs(
 ): Promise<JobPage> {
   const source = jobSource(state, { from, way });
   const rows = await db.query<PageRow>(sql`
-    with page as materialized (
+    with found as materialized (
       select stood.*, job.tags, job.max_attempts, job.cron_entry,
         job.queue as job_queue, job.worker as job_worker
       from (${source.rows} limit ${windowOf(state)}) as stood,
@@ -94,10 +95,11 @@ export async function listJobs(
     stop as (
       select job_id as stop_job_id, key as stop_key
       from (${source.rows}) as stood
-      where (select count(*) from page) <= ${limit}
+      where (select count(*) from found) <= ${limit}
       order by ${source.order}
       offset ${windowOf(state)} - 1 limit 1
-    )
+    ),
+    page as (${state === "all" ? STANDINGS : sql`select * from found`})
     select ${PAGE_COLUMNS}
     from (select) as one
     left join stop on true
@@ -170,6 +172,6 @@ function standsAs(source: JobSource, filter: JobFilter): Sql {
 }
 
 /** A literal: with `limit $1` a generic plan would expect a tenth of the table. */
-function windowOf(state: JobState): Sql {
+function windowOf(state: JobList): Sql {
   return state === "suspended" ? sql`10000` : sql`50000`;
 }

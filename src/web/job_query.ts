@@ -1,6 +1,8 @@
 import {
+  JOB_LISTS,
   JOB_ORDERS,
   type JobCursor,
+  type JobList,
   parseJobCursor,
 } from "../domain/job_cursor.ts";
 import {
@@ -11,13 +13,12 @@ import {
   parseJobFilter,
 } from "../domain/job_filter.ts";
 import { type JobId, parseJobId } from "../domain/job.ts";
-import { JOB_STATES, type JobState } from "../domain/state.ts";
 import type { Paths, Query } from "./paths.ts";
 import type { Href } from "./render.ts";
 
 /** A request to the list of jobs, read as far as it can be. */
 export interface JobQuery {
-  readonly state: JobState;
+  readonly state: JobList;
   readonly filter: JobFilter;
   readonly problems: ParsedJobFilter["problems"];
   /** What was typed, to be kept in the form; blank ones are left out. */
@@ -29,7 +30,7 @@ export interface JobQuery {
 }
 
 /** Where a list begins that nobody has narrowed. */
-const STATE_DEFAULT: JobState = "available";
+const STATE_DEFAULT: JobList = "all";
 const TYPED_MAX = 4_200;
 
 /**
@@ -40,7 +41,7 @@ export function parseJobQuery(
   query: Readonly<Record<string, string>>,
 ): JobQuery {
   const asked = query["state"] ?? STATE_DEFAULT;
-  const state = JOB_STATES.find((known) => known === asked) ?? STATE_DEFAULT;
+  const state = JOB_LISTS.find((known) => known === asked) ?? STATE_DEFAULT;
 
   const typed: Partial<Record<JobFilterField, string>> = {};
   for (const field of JOB_FILTER_FIELDS) {
@@ -76,7 +77,7 @@ export function askedJobId(
 
 /** Where a link from a list leads, beside what the list is narrowed by. */
 export interface JobQueryPlace {
-  readonly state?: JobState;
+  readonly state?: JobList;
   /** The cursor of the last job above, or of the first below. */
   readonly after?: string | null;
   readonly before?: string | null;

@@ -5,9 +5,13 @@
 import assert from "node:assert/strict";
 import type { Database } from "../../src/db/database.ts";
 import { type Sql, sql } from "../../src/db/sql.ts";
-import { JOB_ORDERS, parseJobCursor } from "../../src/domain/job_cursor.ts";
+import {
+  JOB_LISTS,
+  JOB_ORDERS,
+  type JobList,
+  parseJobCursor,
+} from "../../src/domain/job_cursor.ts";
 import type { JobFilter } from "../../src/domain/job_filter.ts";
-import { JOB_STATES, type JobState } from "../../src/domain/state.ts";
 import { countJobs } from "../../src/store/job_counts.ts";
 import {
   findJobDetail,
@@ -123,7 +127,7 @@ const FILTERS: readonly JobFilter[] = [
 /** What is wrong with the plans of the lists. */
 async function judgeLists(db: Database): Promise<readonly string[]> {
   const wrong: string[] = [];
-  for (const state of JOB_STATES) {
+  for (const state of JOB_LISTS) {
     for (const filter of FILTERS) {
       const plans: PlanNode[] = [];
       const watched = explaining(db, plans);
@@ -146,7 +150,7 @@ async function judgeLists(db: Database): Promise<readonly string[]> {
   return wrong;
 }
 
-function middleOf(state: JobState) {
+function middleOf(state: JobList) {
   const texts = {
     inserted: "100000",
     due: "1893456000000000_100000",

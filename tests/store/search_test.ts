@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
-import { JOB_ORDERS, parseJobCursor } from "../../src/domain/job_cursor.ts";
+import {
+  JOB_LISTS,
+  JOB_ORDERS,
+  type JobList,
+  parseJobCursor,
+} from "../../src/domain/job_cursor.ts";
 import type { JobFilter } from "../../src/domain/job_filter.ts";
 import { JOB_STATES, type JobState } from "../../src/domain/state.ts";
 import { countJobs } from "../../src/store/job_counts.ts";
@@ -14,7 +19,7 @@ const testDb = usePGlite();
 
 async function idsOf(
   db: Database,
-  state: JobState,
+  state: JobList,
   filter: JobFilter = {},
 ): Promise<readonly string[]> {
   const { jobs } = await listJobs(db, {
@@ -30,7 +35,7 @@ async function idsOf(
 async function turn(
   db: Database,
   { state, from, way, limit }: {
-    readonly state: JobState;
+    readonly state: JobList;
     readonly from: string | null;
     readonly way: "down" | "up";
     readonly limit: number;
@@ -50,6 +55,34 @@ Deno.test("listJobs() finds a job in the state in which it stands, and in no oth
 
   for (const state of JOB_STATES) {
     assert.deepEqual(await idsOf(db, state), [ids.get(state)], state);
+  }
+});
+
+Deno.test("listJobs() lists all jobs as the list of their state does, the newest first", async () => {
+  await using db = await testDb();
+  const executorId = await givenExecutor(db);
+  const ids: string[] = [];
+  for (const state of [...JOB_STATES, ...JOB_STATES]) {
+    const error = "no route";
+    ids.unshift(
+      await givenJob(db, { state, attempt: 2, executorId, error, tags: ["x"] }),
+    );
+    db.advanceMs(1_000);
+  }
+  const whole = { from: null, way: "down", limit: 100 } as const;
+
+  const all = await turn(db, { ...whole, state: "all" });
+
+  assert.deepEqual(all.jobs.map(({ jobId }) => jobId), ids);
+  for (const state of JOB_STATES) {
+    const { jobs } = await turn(db, { ...whole, state });
+    assert.equal(jobs.length, 2);
+    for (const job of jobs) {
+      assert.deepEqual(
+        all.jobs.find(({ jobId }) => jobId === job.jobId),
+        { ...job, cursor: job.jobId },
+      );
+    }
   }
 });
 
@@ -120,31 +153,35 @@ Deno.test("listJobs() narrows by everything that a filter can ask", async () => 
       attempt: 1,
     });
     const id = await givenJob(db, { ...wanted, state });
-    for (const filter of filters) {
-      assert.deepEqual(
-        await idsOf(db, state, filter),
-        [id],
-        `${state} ${JSON.stringify(filter)}`,
-      );
+    for (const list of [state, "all"] as const) {
+      for (const filter of filters) {
+        assert.deepEqual(
+          await idsOf(db, list, filter),
+          [id],
+          `${list} ${JSON.stringify(filter)}`,
+        );
+      }
+      assert.equal((await idsOf(db, list, { worker: "resize_%*" })).length, 1);
+      assert.deepEqual(await idsOf(db, list, { worker: "send" }), []);
     }
-    assert.deepEqual(
-      await idsOf(db, state, { worker: "resize_%*" }).then((ids) => ids.length),
-      1,
-    );
-    assert.deepEqual(await idsOf(db, state, { worker: "send" }), []);
   }
 });
 
 Deno.test("listJobs() shows each job once, down the pages and up again", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.constantFrom(...JOB_STATES),
+      fc.constantFrom(...JOB_LISTS),
       fc.array(fc.nat({ max: 3 }), { maxLength: 14 }),
       fc.integer({ min: 1, max: 5 }),
       async (state, moments, limit) => {
         await using db = await testDb();
         for (const moment of moments) {
-          await givenJob(db, { state, attempt: 1, dueInMs: moment * 1_000 });
+          const of = state === "all" ? JOB_STATES[moment] : state;
+          await givenJob(db, {
+            state: of ?? "available",
+            attempt: 1,
+            dueInMs: moment * 1_000,
+          });
         }
         const whole =
           (await turn(db, { state, from: null, way: "down", limit: 200 })).jobs
@@ -191,14 +228,15 @@ Deno.test("listJobs() shows each job once, down the pages and up again", async (
 Deno.test("listJobs() shows each job that stays once, while others come and go", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.constantFrom("available", "scheduled"),
+      fc.constantFrom("all", "available", "scheduled"),
       fc.array(fc.boolean(), { minLength: 8, maxLength: 20 }),
       async (state, stays) => {
         await using db = await testDb();
+        const of = state === "scheduled" ? state : "available";
         const staying: string[] = [];
         const leaving: string[] = [];
         for (const stay of stays) {
-          const id = await givenJob(db, { state });
+          const id = await givenJob(db, { state: of });
           (stay ? staying : leaving).push(id);
         }
         const seen: string[] = [];
@@ -214,8 +252,9 @@ Deno.test("listJobs() shows each job that stays once, while others come and go",
           await db.query(
             sql`delete from yardmaster.scheduled where job_id = ${gone}`,
           );
+          await db.query(sql`delete from yardmaster.jobs where id = ${gone}`);
           db.advanceMs(1);
-          await givenJob(db, { state });
+          await givenJob(db, { state: of });
         } while (from !== null && seen.length < 100);
         for (const id of staying) {
           assert.equal(seen.filter((each) => each === id).length, 1);

@@ -1,3 +1,4 @@
+import type { JobList } from "../../domain/job_cursor.ts";
 import type { JobState } from "../../domain/state.ts";
 import type { ResourceRef } from "../../seams.ts";
 import type { ListedJob } from "../../store/search.ts";
@@ -25,10 +26,10 @@ export interface JobRowContext {
   readonly mark: string | null;
 }
 
-/** The jobs of one state, in a table. */
+/** The jobs of one list, in a table. */
 export function jobTable(
   { state, jobs, caption }: {
-    readonly state: JobState;
+    readonly state: JobList;
     readonly jobs: readonly ListedJob[];
     readonly caption: Plain;
   },
@@ -38,7 +39,7 @@ export function jobTable(
   return dataTable({
     caption,
     columns,
-    rows: jobs.map((job) => jobRow(job, { ...context, columns })),
+    rows: jobs.map((job) => jobRow(job, { ...context, columns, state })),
   });
 }
 
@@ -54,8 +55,8 @@ const TIMES = {
   discarded: [text`Ended`, "finishedAt"],
 } as const satisfies Record<JobState, readonly [Plain, keyof ListedJob]>;
 
-function columnsOf(state: JobState): readonly Column[] {
-  const [time] = TIMES[state];
+function columnsOf(state: JobList): readonly Column[] {
+  const time = state === "all" ? text`When` : TIMES[state][0];
   return [
     { label: text`Job` },
     { label: text`State` },
@@ -67,10 +68,12 @@ function columnsOf(state: JobState): readonly Column[] {
 
 function jobRow(
   job: ListedJob,
-  context: JobRowContext & { readonly columns: readonly Column[] },
+  context: JobRowContext & {
+    readonly columns: readonly Column[];
+    readonly state: JobList;
+  },
 ): Markup {
-  const { columns, paths, now } = context;
-  const [, time] = TIMES[job.state];
+  const { columns, state, paths, now } = context;
   return tableRow({
     columns,
     id: text`job-${job.jobId}`,
@@ -78,10 +81,20 @@ function jobRow(
       jobCell(job, context),
       stateBadge(job.state, paths),
       queueCell(job, context),
-      timeBoth(job[time], now),
+      timeCell(job, { now, isNamed: state === "all" }),
       html`${job.attempt} of ${job.maxAttempts}${took(job)}`,
     ],
   });
+}
+
+/** The instant that matters, named where the column does not. */
+function timeCell(
+  job: ListedJob,
+  { now, isNamed }: { readonly now: Date; readonly isNamed: boolean },
+): Markup {
+  const [name, key] = TIMES[job.state];
+  const time = timeBoth(job[key], now);
+  return isNamed ? html`<span class="muted">${name}</span> ${time}` : time;
 }
 
 /** Who works on it, which one it is, and why its last attempt failed. */

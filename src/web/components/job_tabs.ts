@@ -1,4 +1,4 @@
-import type { JobState } from "../../domain/state.ts";
+import type { JobList } from "../../domain/job_cursor.ts";
 import {
   COUNTED_STATES,
   type CountedState,
@@ -9,15 +9,19 @@ import type { Paths } from "../paths.ts";
 import { html, type Markup, type Plain, text } from "../render.ts";
 import { countText } from "./count.ts";
 
-/** The number of jobs of each state; suspended ones stand nowhere to be counted. */
+/** The number of jobs of each state but suspended: those stand in no table. */
 export type JobCounts = Readonly<Record<CountedState, JobCount>>;
 
-const TABS = [...COUNTED_STATES, "suspended"] as const satisfies JobState[];
+const TABS = [
+  "all",
+  ...COUNTED_STATES,
+  "suspended",
+] as const satisfies JobList[];
 
 /** Numbers above this are not worth counting. */
 const SHOWN_MAX = 10_000;
 
-/** One tab for each state, with how many jobs the filters leave in it. */
+/** One tab for each list, with how many jobs the filters leave in it. */
 export function jobTabs(
   { query, counts }: { readonly query: JobQuery; readonly counts: JobCounts },
   paths: Paths,
@@ -29,7 +33,9 @@ export function jobTabs(
         aria-current="page"
       `
       : null;
-    const count = state === "suspended" ? null : counts[state];
+    const count = state === "all" || state === "suspended"
+      ? null
+      : counts[state];
     return html`
       <a href="${href}" ${current}>${STATE_WORDS[state]}${count &&
         countMark(count)}</a>
@@ -38,8 +44,9 @@ export function jobTabs(
   return html`<nav class="tabs" aria-label="State">${tabs}</nav>`;
 }
 
-/** The names of the states, as a heading has them. */
+/** The names of the lists, as a heading has them. */
 export const STATE_WORDS = {
+  all: text`All`,
   available: text`Available`,
   scheduled: text`Scheduled`,
   executing: text`Executing`,
@@ -48,7 +55,7 @@ export const STATE_WORDS = {
   discarded: text`Discarded`,
   completed: text`Completed`,
   suspended: text`Suspended`,
-} as const satisfies Record<JobState, Plain>;
+} as const satisfies Record<JobList, Plain>;
 
 function countMark({ count, isExact }: JobCount): Markup {
   if (count === 0 && !isExact) {

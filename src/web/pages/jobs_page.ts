@@ -1,6 +1,9 @@
-import { JOB_ORDERS, jobCursorText } from "../../domain/job_cursor.ts";
+import {
+  JOB_ORDERS,
+  jobCursorText,
+  type JobList,
+} from "../../domain/job_cursor.ts";
 import { jobInsertedAt } from "../../domain/job.ts";
-import type { JobState } from "../../domain/state.ts";
 import type { KnownNames } from "../../store/queue_status.ts";
 import {
   type JobPage,
@@ -34,7 +37,7 @@ export interface JobsPage {
   readonly readOnly: boolean;
 }
 
-/** The jobs of one state, narrowed by what stands in the address. */
+/** The jobs of one list, narrowed by what stands in the address. */
 export function jobsPage(page: JobsPage, context: JobRowContext): Markup {
   return html`
     <header class="page-head">
@@ -82,12 +85,12 @@ const ORDERS = {
   inserted: text`The newest comes first.`,
   due: text`The next to run comes first.`,
   claimed: text`The last to start comes first.`,
-} as const satisfies Record<typeof JOB_ORDERS[JobState], Plain>;
+} as const satisfies Record<typeof JOB_ORDERS[JobList], Plain>;
 
 const IGNORED = {
   id: text`No job has such an id: it is a number, such as 912064303127855255.`,
   state:
-    text`The address asks for a state that there is not. These are the available jobs.`,
+    text`The address asks for a state that there is not. These are jobs in any state.`,
   cursor:
     text`The address asks for a page that this list never had. This is the first one.`,
 } as const;
@@ -186,12 +189,15 @@ function nothing(page: JobsPage, { paths }: JobRowContext): Markup {
   const { query, counts, found } = page;
   const { state } = query;
   if (isNarrowed(query)) {
+    const job = state === "all" ? text`job` : text`${state} job`;
     const title = found.stoppedAt === null
-      ? text`No ${state} job matches`
-      : text`No ${state} job matches so far`;
+      ? text`No ${job} matches`
+      : text`No ${job} matches so far`;
     return emptyState({
       title,
-      body: text`Look at another state, or ask for less.`,
+      body: state === "all"
+        ? text`Ask for less.`
+        : text`Look at another state, or ask for less.`,
       action: { label: text`Clear filters`, href: paths.jobs({ state }) },
     });
   }
@@ -223,6 +229,7 @@ const KEPT =
 
 /** What it means that no job stands in a state. */
 const EMPTY = {
+  all: [text`No job is on record`, KEPT],
   available: [text`No job is available`, text`Nothing waits to be claimed.`],
   scheduled: [text`No job is scheduled`, text`Nothing is planned for later.`],
   executing: [text`No job is executing`, text`No executor holds one now.`],
@@ -237,4 +244,4 @@ const EMPTY = {
     text`No job is suspended`,
     text`No job waits for something else to release it.`,
   ],
-} as const satisfies Record<JobState, readonly [Plain, Plain]>;
+} as const satisfies Record<JobList, readonly [Plain, Plain]>;
