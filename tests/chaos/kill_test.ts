@@ -30,6 +30,9 @@ function spawnWorker(url: string, { name, notify }: {
     stderr: "inherit",
   }).spawn();
   return {
+    tell(signal: Deno.Signal): void {
+      child.kill(signal);
+    },
     async end(signal: Deno.Signal): Promise<number> {
       try {
         child.kill(signal);
@@ -94,6 +97,54 @@ for (const notify of [true, false]) {
     }
   });
 }
+
+Deno.test("a process that was frozen comes back as a zombie: it is told, and starts as another", async () => {
+  await using world = await testPostgres();
+  const pool = postgres(world.url, { max: 1, onnotice: () => {} });
+  await makeLedger(pool);
+  const frozen = spawnWorker(world.url, { name: "frozen", notify: true });
+  const others: ReturnType<typeof spawnWorker>[] = [];
+  try {
+    await enqueue(world, { notify: true });
+    await until(
+      "some work is under way",
+      async () =>
+        await count(world, "completed") > 10 &&
+        await count(world, "executing") > 0,
+    );
+    frozen.tell("SIGSTOP");
+    others.push(spawnWorker(world.url, { name: "other", notify: true }));
+    await until(
+      "all jobs are completed without it",
+      async () => await count(world, "completed") === JOBS,
+    );
+
+    frozen.tell("SIGCONT");
+
+    await until("its late results are refused", async () => {
+      const lost = await world.db.query(sql`
+        select from yardmaster.attempt_events where kind = 'lost'
+      `);
+      return lost.length > 0;
+    });
+    await until("it has started as another", async () => {
+      const rows = await world.db.query(sql`
+        select from yardmaster.executors
+        where name = 'frozen' and stopped_at is null
+      `);
+      return rows.length === 1;
+    });
+    const [twice] = await pool`
+      select count(*)::integer as jobs from yardmaster.outcomes
+      where attempt > 1
+    `;
+    assert.ok(twice?.jobs > 0);
+    assert.equal(await count(world, "completed"), JOBS);
+  } finally {
+    for (const each of [frozen, ...others]) await each.end("SIGKILL");
+    await pool.end();
+  }
+});
 
 /** Nothing lost, nothing ended twice, and what ran twice is on record. */
 async function assertLedger(
