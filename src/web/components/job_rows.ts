@@ -14,7 +14,7 @@ import {
 } from "../render.ts";
 import { stateBadge } from "./badge.ts";
 import { type Column, dataTable, tableRow } from "./table.ts";
-import { durationText, timeBoth } from "./time.ts";
+import { durationText, timeAgo, timeBoth, timeExact } from "./time.ts";
 
 /** What a row depends on beside its job. */
 export interface JobRowContext {
@@ -93,8 +93,10 @@ function timeCell(
   { now, isNamed }: { readonly now: Date; readonly isNamed: boolean },
 ): Markup {
   const [name, key] = TIMES[job.state];
-  const time = timeBoth(job[key], now);
-  return isNamed ? html`<span class="muted">${name}</span> ${time}` : time;
+  const at = job[key];
+  if (!isNamed) return timeBoth(at, now);
+  return html`<span class="time-both"><span>${name} ${timeAgo(at, now)}</span>
+    <span class="muted">${timeExact(at)}</span></span>`;
 }
 
 /** Who works on it, which one it is, and why its last attempt failed. */
