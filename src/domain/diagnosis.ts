@@ -154,7 +154,7 @@ export const DIAGNOSES = {
   cron_new: {
     status: "runnable",
     title: "No fire is on record",
-    why: "It can fire, and no planned instant of it is kept.",
+    why: "It can fire. No planned instant of it is on record so far.",
   },
   queue_paused: {
     status: "waiting",

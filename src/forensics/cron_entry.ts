@@ -178,8 +178,6 @@ function cronSources(
 ): Collected["sources"] {
   const wantedFrom = items[0]?.plannedAt ?? entry.insertedAt;
   const recorded = items.filter(({ slot }) => slot !== null).length;
-  // No instant has come, and somebody looks: there was nothing to record.
-  const nothingYet = items.length === 0 && coverage.length > 0;
   return [
     {
       source: "definition",
@@ -193,7 +191,7 @@ function cronSources(
       wantedFrom,
       keptFrom,
       found: coverage.length,
-      state: nothingYet ? "complete" : completeness,
+      state: completeness,
     },
   ];
 }

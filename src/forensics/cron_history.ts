@@ -39,7 +39,7 @@ export interface CronReading {
   /** Of the items. */
   readonly completeness: Completeness;
   readonly next: readonly Date[];
-  /** From before this instant nothing is kept; null: nothing was let go. */
+  /** From before this instant nothing is kept; null: nothing of it was let go. */
   readonly keptFrom: Date | null;
   readonly now: Date;
 }
@@ -91,13 +91,17 @@ function reading(
 ): CronReading {
   const { now, history, before = null } = options;
   const parsed = parseCronExpression(entry.expression, entry.timezone);
+  // What was let go before it was declared is nothing of its history.
+  const since = keptFrom !== null && keptFrom > entry.insertedAt
+    ? keptFrom
+    : null;
   const expression = parsed.ok ? parsed.expression : null;
   const items = classifySlots({
     entry,
     expression,
     slots,
     coverage,
-    after: keptFrom ?? new Date(0),
+    after: since ?? new Date(0),
     // The window ends just before `before`, as if it were seen from there.
     now: before === null ? now : new Date(before.getTime() - 1),
     ...before === null ? {} : { onTimeMs: 0 },
@@ -115,13 +119,28 @@ function reading(
     diagnosis: stands === "cron_ready" && lastFailed(items, jobs)
       ? "cron_failed"
       : stands,
-    completeness: historyCompleteness(items),
+    completeness: nothingYet(entry, { items, coverage, since })
+      ? "complete"
+      : historyCompleteness(items),
     next: expression === null || idle
       ? []
       : nextFires(expression, { after: now, count: options.next }),
-    keptFrom,
+    keptFrom: since,
     now,
   };
+}
+
+/** No instant has come since it was declared, and somebody looks for one. */
+function nothingYet(
+  { insertedAt }: CronEntry,
+  { items, coverage, since }: {
+    readonly items: readonly CronHistoryItem[];
+    readonly coverage: readonly CoverageSpan[];
+    readonly since: Date | null;
+  },
+): boolean {
+  const looks = coverage.some(({ throughAt }) => throughAt >= insertedAt);
+  return items.length === 0 && since === null && looks;
 }
 
 /** The newest instant that became a job, and where that job stands. */

@@ -22,15 +22,16 @@ export async function linksFor(
   c: PageContext,
   resources: readonly ResourceRef[],
 ): Promise<LinkTo> {
-  const links = new Map<string, Href | null>();
-  for (const resource of resources) {
-    const key = keyOf(resource);
-    if (links.has(key)) continue;
-    const question = questionFor(resource);
-    const open = question !== null &&
-      await c.var.may(question.permission, question.resource);
-    links.set(key, open ? hrefOf(resource, c.var.paths) : null);
-  }
+  const distinct = new Map(resources.map((one) => [keyOf(one), one]));
+  const asked = await Promise.all(
+    [...distinct].map(async ([key, resource]) => {
+      const question = questionFor(resource);
+      const open = question !== null &&
+        await c.var.may(question.permission, question.resource);
+      return [key, open ? hrefOf(resource, c.var.paths) : null] as const;
+    }),
+  );
+  const links = new Map(asked);
   return (resource) => links.get(keyOf(resource)) ?? null;
 }
 

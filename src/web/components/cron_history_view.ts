@@ -42,7 +42,11 @@ export function cronHistory(
     aside: completenessChip(completeness, context.paths),
     body: html`
       ${items.length === 0
-        ? html`<p class="muted">No planned instant is on record. ${sentence}</p>`
+        ? html`<p class="muted">${
+          completeness === "complete"
+            ? "No planned instant has come so far."
+            : "No planned instant is on record."
+        } ${sentence}</p>`
         : html`
           <div class="strip-frame">${cronStrip(history, {
             cells: HISTORY_ITEMS,
