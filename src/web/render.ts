@@ -219,12 +219,19 @@ function printAnswer(
 ): string | null {
   if (typeof answer === "string") return clip(answer);
   if (answer === null) {
-    return clip(defaultText(kind, value) ?? structureOf(value, indent));
+    return clip(defaultText(kind, value) ?? hiddenText(value, indent));
   }
   // A promise is an object that would print as `{}`: an answer that came too late.
   if (typeof answer === "object" && "then" in answer) return null;
   const printed: unknown = JSON.stringify(answer, null, indent);
   return typeof printed === "string" ? clip(printed) : null;
+}
+
+/** The structure; where a single word is all of it, also why it is so short. */
+function hiddenText(value: unknown, indent: number): string {
+  const structure = structureOf(value, indent);
+  const isWhole = typeof value === "object" || value === undefined;
+  return isWhole ? structure : `${structure}, not shown`;
 }
 
 const SHOWN_CHARACTERS_MAX = 65_536;
