@@ -1,3 +1,4 @@
+import { assert } from "../assert.ts";
 import type { DisplayKind, ResourceRef } from "../seams.ts";
 import type { JobState } from "./state.ts";
 
@@ -34,6 +35,7 @@ export function sentence(
   pieces: TemplateStringsArray,
   ...facts: readonly Fact[]
 ): Sentence {
+  assert(!/[<>&]/.test(pieces.join("")), "a sentence holds no markup");
   return { pieces, facts };
 }
 

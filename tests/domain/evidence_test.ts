@@ -12,6 +12,7 @@ import {
   PROVENANCES,
   weakerProvenance,
 } from "../../src/domain/evidence.ts";
+import { sentence } from "../../src/domain/sentence.ts";
 
 const early = new Date("2026-01-01T00:00:00Z");
 const late = new Date("2026-01-10T00:00:00Z");
@@ -94,4 +95,10 @@ Deno.test("completenessOf() measures a source against its retention horizon", ()
   for (const [facts, expected] of cases) {
     assert.equal(completenessOf(facts), expected, JSON.stringify(facts));
   }
+});
+
+Deno.test("sentence() refuses words that a page would read as markup", () => {
+  const name = { kind: "name", value: "<b>" } as const;
+  assert.deepEqual(sentence`Queue ${name}`.facts, [name]);
+  assert.throws(() => sentence`Queue <b>${name}</b>`, /holds no markup/);
 });
