@@ -1,0 +1,111 @@
+/** Ours, as a host uses it: through `mod.ts`, hooks on, history kept. */
+import postgres from "postgres";
+import {
+  createYardmaster,
+  type Database,
+  defineWorker,
+  type Yardmaster,
+} from "../../../mod.ts";
+import { postgresJs } from "../../../src/db/postgres_js.ts";
+import type { Contender, ContenderOptions, JobArgs } from "../contender.ts";
+
+/** What a host chooses; the rest is our default. */
+interface Settings {
+  /** Jobs at a time for no-ops. */
+  readonly limit?: number;
+  /** Lets the driver name its statements. */
+  readonly prepare?: boolean;
+}
+
+export function contender({ url, settings }: ContenderOptions): Contender {
+  const { prepare = false } = settings as Settings;
+  const sql = postgres(url, { max: 10, onnotice: () => {} });
+  return yardmasterOn({
+    database: postgresJs(sql, { prepare }),
+    settings: settings as Settings,
+    isDrained: async () => {
+      const [row] = await sql`
+        select exists (select from yardmaster.leases)
+          or exists (select from yardmaster.ready) as left
+      `;
+      return row?.left === false;
+    },
+    inTransaction: async (work) => {
+      await sql.begin(async (tx) => {
+        await tx`insert into host_rows (note) values ('beside a job')`;
+        await work(postgresJs(tx, { prepare }));
+      });
+    },
+    end: () => sql.end(),
+  });
+}
+
+/** What differs between a server and a database in this process. */
+export interface Place {
+  readonly database: Database;
+  readonly settings: Settings;
+  isDrained(): Promise<boolean>;
+  inTransaction(work: (tx: Database) => Promise<void>): Promise<void>;
+  end(): Promise<void>;
+}
+
+export function yardmasterOn(place: Place): Contender {
+  const { database, settings } = place;
+  const { limit = 100 } = settings;
+  let events = 0;
+  let perform = (_args: JobArgs): void | Promise<void> => {};
+  const job = defineWorker<JobArgs>({
+    name: "job",
+    maxAttempts: 1,
+    perform: (args) => perform(args),
+  });
+
+  function create(jobsAtATime: number): Yardmaster {
+    return createYardmaster({
+      database,
+      workers: [job],
+      queues: { default: { limit: jobsAtATime } },
+      onEvent: () => events += 1,
+    });
+  }
+
+  const producer = createYardmaster({ database });
+  let consumer: Yardmaster | null = null;
+  return {
+    async prepare() {
+      await producer.migrate();
+      // Partitions are made when a process first works.
+      const first = create(1);
+      await first.start();
+      await first.stop();
+    },
+    async enqueue(args) {
+      const { status } = await producer.enqueue(job, args);
+      if (status !== "inserted") throw new Error(`enqueue answered ${status}`);
+    },
+    async enqueueMany(jobs) {
+      await producer.enqueueMany(jobs.map((args) => ({ worker: job, args })));
+    },
+    async enqueueInTransaction(args) {
+      await place.inTransaction(async (tx) => {
+        await producer.enqueue(job, args, { database: tx });
+      });
+    },
+    async start(work) {
+      perform = work.perform;
+      consumer = create(work.concurrency ?? limit);
+      await consumer.start();
+    },
+    async stop() {
+      await consumer?.stop();
+      consumer = null;
+      if (events === 0) throw new Error("no event was told");
+    },
+    isDrained: place.isDrained,
+    async end() {
+      await consumer?.stop();
+      await producer.stop();
+      await place.end();
+    },
+  };
+}
