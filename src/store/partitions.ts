@@ -123,17 +123,19 @@ export async function createPartition(
       ${key(table)} >= ${fromId}::bigint and ${key(table)} < ${toId}::bigint
     `;
     await beAlone(tx, table);
-    if (partition.begun) {
-      // An insert that has found its way to the default partition, and waits
-      // there for us, would fail: so writers wait where they have not chosen yet.
-      await tx.query(sql`
-        lock table ${parent} in share row exclusive mode
-      `);
-    }
     const rows = await tx.query(sql`
       select from ${caught} where ${inRange} limit ${ROWS_MOVED_MAX + 1}
     `);
     if (rows.length > ROWS_MOVED_MAX) return false;
+    if (partition.begun || rows.length > 0) {
+      // Everybody waits where they have not chosen a partition yet. An insert
+      // that has chosen the default one would fail, and a lookup would find
+      // nothing there: an acknowledgement that looks a definition up would take
+      // the job out of its lease and put it nowhere.
+      await tx.query(sql`
+        lock table only ${parent} in access exclusive mode
+      `);
+    }
 
     // Not `including all`: a partition may have no identity of its own.
     await tx.query(sql`
