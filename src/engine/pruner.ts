@@ -6,7 +6,7 @@ import { recordHistoryKeptFrom } from "../store/evidence.ts";
 import {
   pruneDefaultPartitions,
   pruneExecutors,
-  pruneOrphanedEvents,
+  pruneOldEvents,
 } from "../store/retention.ts";
 import { pruneUniqueKeys } from "../store/unique_keys.ts";
 import type { Service, ServicePass } from "./service.ts";
@@ -44,7 +44,7 @@ export class Pruner implements Service {
     const jobs = await pruneDefaultPartitions(database, pruning);
     if (jobs > 0) onEvent({ type: "jobs_pruned", jobs });
     const rest = [
-      await pruneOrphanedEvents(database, pruning),
+      await pruneOldEvents(database, pruning),
       await pruneUniqueKeys(database, {
         goneBeforeMs: keepMs,
         limit: BATCH_MAX,

@@ -51,31 +51,41 @@ export async function pruneDefaultPartitions(
 }
 
 /**
- * Deletes what is told of jobs that are gone: events that came after their
- * partition was dropped.
+ * Deletes what was told before the window of jobs that have not ended, so that
+ * one which snoozes for ever does not write for ever; and of jobs that are gone.
+ * What is told of a job that has ended goes with it.
  *
  * @returns How many events.
  */
-export async function pruneOrphanedEvents(
+export async function pruneOldEvents(
   db: Database,
   { keepMs, limit }: Pruning,
 ): Promise<number> {
   const rows = await db.query(sql`
-    with orphan as materialized (
+    with old as materialized (
+      -- In order of the ids: those of the default partition are few, and its
+      -- oldest jobs have the oldest events.
       select job_id, id
       from yardmaster.attempt_events_default as event
       where job_id < yardmaster.job_id_at(
           ${db.now} - ${keepMs}::float8 * interval '1 ms'
         )
-        and not exists (
-          select from yardmaster.jobs where jobs.id = event.job_id
+        and at <= ${db.now} - ${keepMs}::float8 * interval '1 ms'
+        and (
+          not exists (
+            select from yardmaster.outcomes
+            where outcomes.job_id = event.job_id
+          )
+          or not exists (
+            select from yardmaster.jobs where jobs.id = event.job_id
+          )
         )
       order by job_id, id
       limit ${limit}
     )
     delete from yardmaster.attempt_events_default as event
-    using orphan
-    where event.job_id = orphan.job_id and event.id = orphan.id
+    using old
+    where event.job_id = old.job_id and event.id = old.id
     returning event.id
   `);
   return rows.length;

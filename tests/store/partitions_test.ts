@@ -14,7 +14,7 @@ import {
 import {
   pruneDefaultPartitions,
   pruneExecutors,
-  pruneOrphanedEvents,
+  pruneOldEvents,
 } from "../../src/store/retention.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
 
@@ -168,7 +168,7 @@ Deno.test("pruneDefaultPartitions() deletes a bounded number of old ended jobs, 
   }
 });
 
-Deno.test("pruneOrphanedEvents() and pruneExecutors() forget what nothing refers to", async () => {
+Deno.test("pruneOldEvents() and pruneExecutors() forget what nothing refers to, and old events of what lives", async () => {
   await using db = await testDb();
   await enqueue(db);
   await runAll(db);
@@ -176,7 +176,12 @@ Deno.test("pruneOrphanedEvents() and pruneExecutors() forget what nothing refers
   await db.query(sql`
     update yardmaster.executors set stopped_at = ${db.now}, beat_at = ${db.now}
   `);
+  const living = await enqueue(db, 400 * DAY_MS);
+  await db.query(sql`
+    insert into yardmaster.attempt_events (job_id, attempt, kind, at)
+    values (${living}::bigint, 1, 'snoozed', ${db.now})
+  `);
   db.advanceMs(keepMs + 1);
-  assert.equal(await pruneOrphanedEvents(db, { keepMs, limit: 10 }), 1);
+  assert.equal(await pruneOldEvents(db, { keepMs, limit: 10 }), 2);
   assert.equal(await pruneExecutors(db, { keepMs, limit: 10 }), 1);
 });
