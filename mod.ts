@@ -65,6 +65,7 @@ export type {
   Auth,
   Authorize,
   CurrentActor,
+  DisplayedError,
   DisplayKind,
   DisplayPolicy,
   Escalation,

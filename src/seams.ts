@@ -103,12 +103,34 @@ export const DISPLAY_KINDS = [
 /** One of {@linkcode DISPLAY_KINDS}. */
 export type DisplayKind = typeof DISPLAY_KINDS[number];
 
+/** An error, as a display policy is asked about it. */
+export interface DisplayedError {
+  /** As it was thrown, or without its values where errors are grouped. */
+  readonly message: string;
+  /** The first frame of the host's own code; `null` where a page shows none. */
+  readonly topFrame: string | null;
+  /** `null` where a page shows none. */
+  readonly stack: string | null;
+}
+
 /**
  * How a value may be shown to `actor`.
  *
+ * Each kind of value has one shape, wherever it is shown:
+ *
+ * - `name`: a string.
+ * - `actor`: the id as a string, or an object with `id` and, where it is known,
+ *   `label`. Such an object is shown by its label, also as an answer.
+ * - `reason`: a string, or `null` where nobody gave one.
+ * - `args`, `meta`: an object of JSON; `output`: any value of JSON.
+ * - `error`: a {@linkcode DisplayedError}. An answer of the same shape is shown
+ *   in its parts; a string is shown as the message, without place and stack.
+ * - `snapshot`: an object of JSON, what a thing was before or after a change.
+ *
  * @returns Text to print as it is; another value to print as structure; or
  * `null` to keep our default: names, labels and reasons as they are, args, meta,
- * errors, outputs and snapshots as structure only, keys and types without values.
+ * outputs and snapshots as structure only, keys and types without values, and of
+ * errors nothing but that there was one.
  * When it throws, or answers with something that can not be printed, the value
  * is hidden.
  */

@@ -52,14 +52,16 @@ export function executorExemplar(executor: UnwellExecutor): Exemplar {
 export function failureExemplar(group: FailureGroup): Exemplar {
   const { worker, template, jobs, lastAt, jobId } = group;
   const shown = { kind: "name", value: worker } as const;
-  const error = { kind: "error", value: template } as const;
   return {
     resource: { type: "job", id: jobId },
     diagnosis: "job_discarded",
     title: sentence`${shown}`,
     detail: template === null
       ? sentence`Jobs discarded: ${jobs}, the last ${lastAt}. No error is on record.`
-      : sentence`Jobs discarded: ${jobs}, the last ${lastAt}. Error: ${error}`,
+      : sentence`Jobs discarded: ${jobs}, the last ${lastAt}. Error: ${{
+        kind: "error",
+        value: { message: template, topFrame: null, stack: null },
+      }}`,
   };
 }
 

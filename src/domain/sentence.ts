@@ -1,5 +1,5 @@
 import { assert } from "../assert.ts";
-import type { DisplayKind, ResourceRef } from "../seams.ts";
+import type { DisplayedError, DisplayKind, ResourceRef } from "../seams.ts";
 import type { JobState } from "./state.ts";
 
 /**
@@ -11,12 +11,15 @@ export type Fact =
   | Date
   | JobState
   | Sentence
-  | {
-    readonly kind: DisplayKind;
-    readonly value: unknown;
-    /** What the value belongs to, when it is not what the sentence is about. */
-    readonly of?: ResourceRef;
-  };
+  | Valued<Exclude<DisplayKind, "error">, unknown>
+  | Valued<"error", DisplayedError>;
+
+interface Valued<Kind extends DisplayKind, Value> {
+  readonly kind: Kind;
+  readonly value: Value;
+  /** What the value belongs to, when it is not what the sentence is about. */
+  readonly of?: ResourceRef;
+}
 
 /**
  * A sentence of ours with facts in it, not yet printed.

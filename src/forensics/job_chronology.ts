@@ -147,7 +147,11 @@ function attemptNotes(event: AttemptEventEvidence): Sentence[] {
   if (event.message !== null) {
     const error = {
       kind: "error",
-      value: { message: event.message, topFrame: event.topFrame },
+      value: {
+        message: event.message,
+        topFrame: event.topFrame,
+        stack: null,
+      },
     } as const;
     notes.push(sentence`Error: ${error}`);
   }

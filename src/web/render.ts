@@ -5,11 +5,12 @@
 import { html as tag } from "hono/html";
 import type {
   Actor,
+  DisplayedError,
   DisplayKind,
   DisplayPolicy,
   ResourceRef,
 } from "../seams.ts";
-import { defaultText, structureOf } from "./structure.ts";
+import { errorAnswer, fieldsAnswer, textAnswer } from "./policy_answer.ts";
 
 declare const markup: unique symbol;
 /** HTML that is already escaped. Only {@linkcode html} makes it. */
@@ -117,13 +118,25 @@ export function checkedHref(value: string): Href {
 /** What stands where a value may not be shown. */
 export const HIDDEN = "Hidden by display policy" as Shown;
 
+const HIDDEN_ERROR = { message: HIDDEN, topFrame: null, stack: null } as const;
+
+/** The kinds that are printed as one text; an error has parts. */
+export type TextKind = Exclude<DisplayKind, "error">;
+
+/** An error as it may be shown, in the parts that have a place of their own. */
+export interface ShownError {
+  readonly message: Shown;
+  readonly topFrame: Shown | null;
+  readonly stack: Shown | null;
+}
+
 /** Renders one value for the actor who looks. */
 export interface Show {
   /** In one line, for a cell or a sentence. */
-  (kind: DisplayKind, value: unknown, resource: ResourceRef): Shown;
+  (kind: TextKind, value: unknown, resource: ResourceRef): Shown;
   /** Over as many lines as it needs, for a block. */
   readonly block: (
-    kind: DisplayKind,
+    kind: TextKind,
     value: unknown,
     resource: ResourceRef,
   ) => Shown;
@@ -132,10 +145,12 @@ export interface Show {
    * a text instead of an object.
    */
   readonly fields: (
-    kind: DisplayKind,
+    kind: TextKind,
     value: Readonly<Record<string, unknown>>,
     resource: ResourceRef,
   ) => ReadonlyMap<Shown, Shown> | null;
+  /** Part by part. */
+  readonly error: (error: DisplayedError, resource: ResourceRef) => ShownError;
 }
 
 /** Told of each value that was hidden because the policy failed. */
@@ -170,7 +185,7 @@ export function showTo(
     return (kind, value, resource) => {
       const printed = ask(kind, () => {
         const answer: unknown = policy(kind, value, { actor, resource });
-        return printAnswer(answer, { kind, value, indent });
+        return textAnswer(answer, { kind, value, indent });
       });
       return printed === null ? HIDDEN : printed as Shown;
     };
@@ -179,7 +194,7 @@ export function showTo(
   const fields: Show["fields"] = (kind, value, resource) => {
     const names = ask(kind, () => {
       const answer: unknown = policy(kind, value, { actor, resource });
-      return fieldsOf(answer, value);
+      return fieldsAnswer(answer, value);
     });
     if (names === null || names === "no names") return null;
     return new Map(names) as ReadonlyMap<string, string> as ReadonlyMap<
@@ -187,58 +202,15 @@ export function showTo(
       Shown
     >;
   };
-  return Object.assign(print(0), { block: print(2), fields });
-}
 
-/** Names and what to print beside each; `null` if the answer is nonsense. */
-function fieldsOf(
-  answer: unknown,
-  value: Readonly<Record<string, unknown>>,
-): readonly (readonly [string, string])[] | "no names" | null {
-  if (typeof answer === "string" || Array.isArray(answer)) return "no names";
-  if (answer === null) {
-    return Object.entries(value).map((
-      [name, each],
-    ) => [name, structureOf(each)]);
-  }
-  if (typeof answer !== "object" || "then" in answer) return null;
-  return Object.entries(answer).map(([name, each]: [string, unknown]) => [
-    name,
-    clip(typeof each === "string" ? each : String(JSON.stringify(each))),
-  ]);
-}
-
-/** The text of an answer; `null` if it can not be printed. */
-function printAnswer(
-  answer: unknown,
-  { kind, value, indent }: {
-    readonly kind: DisplayKind;
-    readonly value: unknown;
-    readonly indent: number;
-  },
-): string | null {
-  if (typeof answer === "string") return clip(answer);
-  if (answer === null) {
-    return clip(defaultText(kind, value) ?? hiddenText(value, indent));
-  }
-  // A promise is an object that would print as `{}`: an answer that came too late.
-  if (typeof answer === "object" && "then" in answer) return null;
-  const printed: unknown = JSON.stringify(answer, null, indent);
-  return typeof printed === "string" ? clip(printed) : null;
-}
-
-/** The structure; where a single word is all of it, also why it is so short. */
-function hiddenText(value: unknown, indent: number): string {
-  const structure = structureOf(value, indent);
-  const isWhole = typeof value === "object" || value === undefined;
-  return isWhole ? structure : `${structure}, not shown`;
-}
-
-const SHOWN_CHARACTERS_MAX = 65_536;
-
-function clip(value: string): string {
-  if (value.length <= SHOWN_CHARACTERS_MAX) return value;
-  return `${value.slice(0, SHOWN_CHARACTERS_MAX)} … (cut at 65 536 characters)`;
+  const error: Show["error"] = (value, resource) => {
+    const parts = ask("error", () => {
+      const answer: unknown = policy("error", value, { actor, resource });
+      return errorAnswer(answer, value);
+    });
+    return parts === null ? HIDDEN_ERROR : parts as unknown as ShownError;
+  };
+  return Object.assign(print(0), { block: print(2), fields, error });
 }
 
 /** The first line of a shown text, cut after `max` characters. */

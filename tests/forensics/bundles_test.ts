@@ -118,7 +118,7 @@ Deno.test("collectBundle() tells of a job what happened, in order, and how it st
   ]);
   assert.deepEqual(retried?.audit, { id: "1", eventType: "job.retried" });
   assert.deepEqual(bundle.chronology[3]?.notes.map(say), [
-    `Error: error<{"message":"second","topFrame":null}>`,
+    `Error: error<{"message":"second","topFrame":null,"stack":null}>`,
   ]);
   assert.equal(bundle.completeness.state, "complete");
 });

@@ -10,6 +10,7 @@ import { hrefsOf, LOOK_ONLY, webVisitor } from "../support/web_world.ts";
 
 const testDb = usePGlite();
 const JOBS = "/ops/jobs/jobs";
+const FORENSICS = "/ops/jobs/forensics?resource_type=job&resource_id=";
 
 Deno.test("jobs show nothing of what they carry when the policy is silent or broken", async () => {
   await using db = await testDb();
@@ -64,6 +65,42 @@ Deno.test("jobs show nothing of what they carry when the policy is silent or bro
       }
     }
   }
+});
+
+Deno.test("an error is one line in a list, and whole on the page of its job", async () => {
+  await using db = await testDb();
+  const id = await givenJob(db, { state: "discarded", attempt: 1 });
+  const message = "Card of order 1043 was declined\nby the bank";
+  const stack = "Error: declined\n    at charge (card.ts:7:1)";
+  await givenEvent(db, { jobId: id, message, stack });
+  const whole = webVisitor(db, { displayPolicy: (_, value) => value });
+  const brief = webVisitor(db, {
+    displayPolicy: (kind, value) =>
+      kind === "error" ? (value as { message: string }).message : null,
+  });
+
+  for (const path of [JOBS, "/ops/jobs", FORENSICS + id]) {
+    const list = await whole.open(path);
+    assert.match(list.text, /Error: Card of order 1043 was declined /);
+    assert.doesNotMatch(list.text, /by the bank/);
+  }
+  const page = await whole.open(`${JOBS}/${id}`);
+  assert.match(
+    page.html,
+    /<p class="error-line">Card of order 1043 was declined<\/p>/,
+  );
+  assert.match(
+    page.html,
+    /<summary>Whole message<\/summary>\s*<pre class="json" tabindex="0"><code>Card of order 1043 was declined\nby the bank</,
+  );
+  assert.match(
+    page.html,
+    /<summary>Stack<\/summary>\s*<pre class="json" tabindex="0"><code>Error: declined\n {4}at charge/,
+  );
+
+  const short = await brief.open(`${JOBS}/${id}`);
+  assert.match(short.text, /Card of order 1043 was declined/);
+  assert.doesNotMatch(short.html, /at charge|<summary>Stack/);
 });
 
 Deno.test("a viewer sees every job, why nothing can be done, and no form that would do it", async () => {

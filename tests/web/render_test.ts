@@ -61,7 +61,7 @@ Deno.test("showTo() prints names and reasons as they are, and of a payload its s
     show("args", { to: "ada@example.com", n: 3, tags: ["a", "b"] }, job),
     '{ "to": text, "n": number, "tags": [ text, … ] }',
   );
-  assert.equal(show("error", "a secret", job), "text, not shown");
+  assert.equal(show("output", "a secret", job), "text, not shown");
   assert.equal(
     show.block("output", { ok: true }, job),
     '{\n  "ok": boolean\n}',
@@ -72,17 +72,18 @@ Deno.test("showTo() shows no value of a payload, however deep it lies", () => {
   const show = showWith(() => null);
   const secret = "s3cr3t";
   const payload = { a: [{ b: { c: [[[[[secret]]]]] } }, secret, 5], d: secret };
-  for (const kind of ["args", "meta", "error", "output", "snapshot"] as const) {
+  for (const kind of ["args", "meta", "output", "snapshot"] as const) {
     assert.doesNotMatch(show.block(kind, payload, job), /s3cr3t|5/);
   }
 });
 
 Deno.test("showTo() prints what a policy answers: text as it is, a value as JSON", () => {
-  const show = showWith((kind, value) => kind === "args" ? value : "***");
+  const show = showWith((kind, value) => kind === "reason" ? "***" : value);
 
   assert.equal(show("args", { n: 3 }, job), '{"n":3}');
   assert.equal(show.block("args", { n: 3 }, job), '{\n  "n": 3\n}');
   assert.equal(show("reason", "why", job), "***");
+  assert.equal(show("actor", { id: "u1", label: "Ada" }, job), "Ada");
 });
 
 Deno.test("showTo() hides and counts when a policy throws or answers nonsense", () => {
@@ -103,6 +104,41 @@ Deno.test("showTo() hides and counts when a policy throws or answers nonsense", 
     const hidden: string[] = [];
     assert.equal(showWith(policy, hidden)("args", { n: 3 }, job), HIDDEN);
     assert.deepEqual(hidden, ["args"]);
+  }
+});
+
+Deno.test("showTo() asks for an error once, and shows the parts that the policy answers", () => {
+  const error = {
+    message: "Card 4111 was declined\nsecond line",
+    topFrame: "charge (file:///shop/card.ts:7:1)",
+    stack: "Error: Card 4111 was declined\n    at charge",
+  };
+  const nothing = { message: HIDDEN, topFrame: null, stack: null };
+  const answers: readonly (readonly [(value: unknown) => unknown, unknown])[] =
+    [
+      [(value) => value, error],
+      [() => "declined", { ...nothing, message: "declined" }],
+      [() => ({ message: "declined" }), { ...nothing, message: "declined" }],
+      [() => ({ message: " ", stack: 5 }), {
+        ...nothing,
+        message: "No message",
+      }],
+      [() => null, { ...nothing, message: "text, not shown" }],
+      [() => ({ status: 503 }), { ...nothing, message: '{"status":503}' }],
+      [() => undefined, nothing],
+      [() => Object.assign(Promise.resolve(), { message: "late" }), nothing],
+      [() => {
+        throw new Error("the value itself");
+      }, nothing],
+    ];
+  for (const [answer, parts] of answers) {
+    const asked: unknown[] = [];
+    const show = showWith((_, value) => {
+      asked.push(value);
+      return answer(value);
+    });
+    assert.deepEqual(show.error(error, job), parts);
+    assert.deepEqual(asked, [error]);
   }
 });
 

@@ -36,28 +36,32 @@ function errorItem(
   },
 ): Markup {
   const { show, now } = facts;
-  const frame = topFrame === null
-    ? null
-    : html`<p class="muted mono">${
-      lineOf(show("error", topFrame, resource), LINE_MAX)
-    }</p>`;
-  const trace = stack === null ? null : html`
-    <details>
-      <summary>Stack</summary>
-      ${jsonView(show.block("error", stack, resource))}
-    </details>
-  `;
+  const shown = show.error(
+    { message: message ?? "", topFrame, stack },
+    resource,
+  );
+  const line = lineOf(shown.message, LINE_MAX);
   const group = fingerprint === null ? null : html`
     · fingerprint <code>${show("name", fingerprint, resource)}</code>
   `;
   return html`
     <li>
-      <p class="error-line">${lineOf(
-        show("error", message, resource),
-        LINE_MAX,
-      )}</p>
+      <p class="error-line">${line}</p>
       <p class="muted">Attempt ${attempt}${group}</p>
-      ${frame} ${trace}
+      ${shown.topFrame === null
+        ? null
+        : html`<p class="muted mono">${lineOf(shown.topFrame, LINE_MAX)}</p>`}
+      ${line === shown.message.trim() ? null : html`
+        <details>
+          <summary>Whole message</summary>
+          ${jsonView(shown.message)}
+        </details>
+      `} ${shown.stack === null ? null : html`
+        <details>
+          <summary>Stack</summary>
+          ${jsonView(shown.stack)}
+        </details>
+      `}
       <div class="error-time">${timeBoth(at, now)}</div>
     </li>
   `;

@@ -109,11 +109,10 @@ function jobCell(
   const name = linkTo(resource) === null
     ? html`${worker}`
     : html`<a href="${paths.job(job.jobId, { list: mark })}">${worker}</a>`;
-  const error = job.lastError === null
-    ? null
-    : html`<p class="job-error">Error: ${
-      lineOf(show("error", job.lastError, resource), ERROR_MAX)
-    }</p>`;
+  const error = job.lastError === null ? null : show.error(
+    { message: job.lastError, topFrame: null, stack: null },
+    resource,
+  );
   return html`
     <div class="job-cell">
       <span class="job-name">${name} ${tagChips(job.tags, {
@@ -121,7 +120,10 @@ function jobCell(
         resource,
       })}</span>
       <span class="muted mono">${job.jobId}</span>
-      ${error}
+      ${error &&
+        html`<p class="job-error">Error: ${
+          lineOf(error.message, ERROR_MAX)
+        }</p>`}
     </div>
   `;
 }

@@ -3,6 +3,7 @@ import { type Fact, isSentence, type Sentence } from "../../domain/sentence.ts";
 import {
   html,
   iso,
+  lineOf,
   type Markup,
   type Plain,
   type Show,
@@ -31,13 +32,15 @@ function factMarkup(fact: Fact, context: SentenceContext): Markup {
   if (typeof fact === "string") return html`${fact}`;
   if (fact instanceof Date) return timeAgo(fact, context.now);
   if (isSentence(fact)) return sentenceMarkup(fact, context);
-  const shown = context.show(
-    fact.kind,
-    fact.value,
-    fact.of ?? context.resource,
-  );
+  const resource = fact.of ?? context.resource;
+  const shown = fact.kind === "error"
+    ? lineOf(context.show.error(fact.value, resource).message, ERROR_MAX)
+    : context.show(fact.kind, fact.value, resource);
   return html`<span class="value">${shown}</span>`;
 }
+
+/** Characters of an error in a sentence; the page of its job has all of it. */
+const ERROR_MAX = 500;
 
 /** The same words for an export: instants are exact, nothing is markup. */
 export function sentenceText(
@@ -55,5 +58,8 @@ function factText(
   if (typeof fact === "number" || typeof fact === "string") return fact;
   if (fact instanceof Date) return iso(fact);
   if (isSentence(fact)) return sentenceText(fact, context);
-  return context.show(fact.kind, fact.value, fact.of ?? context.resource);
+  const resource = fact.of ?? context.resource;
+  return fact.kind === "error"
+    ? context.show.error(fact.value, resource).message
+    : context.show(fact.kind, fact.value, resource);
 }
