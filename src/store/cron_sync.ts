@@ -23,12 +23,31 @@ export async function syncCronEntries(
   db: Database,
   definitions: readonly CronDefinition[],
 ): Promise<CronSyncChange[]> {
+  return await db.transaction(async (tx) => {
+    const names = definitions.map((definition) => definition.name);
+    // What one process declares another may retire: without an order, two that
+    // start at once would lock each other out.
+    await tx.query(sql`
+      select
+      from yardmaster.cron_entries
+      where name = any (${names}::text[]) or source = 'code'
+      order by name
+      for update
+    `);
+    return await syncHeldEntries(tx, definitions);
+  });
+}
+
+async function syncHeldEntries(
+  tx: Database,
+  definitions: readonly CronDefinition[],
+): Promise<CronSyncChange[]> {
   const names = definitions.map((definition) => definition.name);
-  return await db.query<CronSyncChange>(sql`
-    with ${upserted(db, { definitions, source: "code" })},
+  return await tx.query<CronSyncChange>(sql`
+    with ${upserted(tx, { definitions, source: "code" })},
     retired as (
       update yardmaster.cron_entries
-      set retired_at = ${db.now}
+      set retired_at = ${tx.now}
       where source = 'code' and retired_at is null
         and name <> all (${names}::text[])
       returning name

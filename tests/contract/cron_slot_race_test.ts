@@ -179,3 +179,21 @@ Deno.test("an entry that somebody holds is left alone, and soon looked at again"
   assert.deepEqual(states, [{ state: "missed", slots: MONTHS }]);
   assert.equal((await ledger(world.db)).jobs, 2 * MONTHS);
 });
+
+Deno.test("syncCronEntries() by processes that declare other entries never deadlock", async () => {
+  await using world = await postgres();
+  const nodes = await Promise.all([1, 2, 3].map(() => world.connect()));
+  for (let round = 0; round < 12; round++) {
+    await Promise.all(nodes.map((db, node) =>
+      syncCronEntries(
+        db,
+        Array.from({ length: 200 }, (_, index) =>
+          define({ ...MONTHLY, name: `${node}-${index}`, args: { round } })),
+      )
+    ));
+  }
+  const active = await world.db.query(sql`
+    select from yardmaster.cron_entries where retired_at is null
+  `);
+  assert.equal(active.length, 200);
+});
