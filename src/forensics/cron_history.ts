@@ -119,7 +119,7 @@ function reading(
     diagnosis: stands === "cron_ready" && lastFailed(items, jobs)
       ? "cron_failed"
       : stands,
-    completeness: nothingYet(entry, { items, coverage, since })
+    completeness: nothingYet(entry, { items, expression, coverage, since })
       ? "complete"
       : historyCompleteness(items),
     next: expression === null || idle
@@ -130,17 +130,22 @@ function reading(
   };
 }
 
-/** No instant has come since it was declared, and somebody looks for one. */
+/**
+ * Its plan has asked for no instant since it was declared. Of a plan before that
+ * only somebody who looked knows what it asked for.
+ */
 function nothingYet(
-  { insertedAt }: CronEntry,
-  { items, coverage, since }: {
+  { insertedAt, planSince }: CronEntry,
+  { items, expression, coverage, since }: {
     readonly items: readonly CronHistoryItem[];
+    readonly expression: CronExpression | null;
     readonly coverage: readonly CoverageSpan[];
     readonly since: Date | null;
   },
 ): boolean {
-  const looks = coverage.some(({ throughAt }) => throughAt >= insertedAt);
-  return items.length === 0 && since === null && looks;
+  if (items.length > 0 || since !== null || expression === null) return false;
+  const looked = coverage.some(({ throughAt }) => throughAt >= insertedAt);
+  return planSince <= insertedAt || looked;
 }
 
 /** The newest instant that became a job, and where that job stands. */

@@ -104,6 +104,24 @@ Deno.test("GET /cron/:name shows the next five fires, the args as the policy say
   assert.deepEqual(forbiddenIn(page.text), []);
 });
 
+Deno.test("GET /cron/:name takes no history for lost while nothing was planned", async () => {
+  await using db = await testDb();
+  await syncCronEntries(db, [define({ expression: "0 2 * * *" })]);
+  db.advanceMs(47_000);
+  const visitor = webVisitor(db);
+
+  const young = await visitor.open(`${CRON}/hourly`);
+  db.advanceMs(24 * HOUR_MS);
+  const unseen = await visitor.open(`${CRON}/hourly`);
+
+  assert.match(
+    young.text,
+    /History Summary complete Declared 47 s ago ?\. No planned instant has come since\. The first fire is planned for 2026-01-16 02:00:00 UTC ?, in 13 h ?\./,
+  );
+  assert.match(unseen.text, /History Summary partial evidence Unknown\./);
+  assert.deepEqual(forbiddenIn(young.text), []);
+});
+
 Deno.test("GET /cron/:name pages back through its history", async () => {
   await using db = await testDb();
   await cronWorld(db);

@@ -43,10 +43,10 @@ export function cronHistory(
     body: html`
       ${items.length === 0
         ? html`<p class="muted">${
-          completeness === "complete"
-            ? "No planned instant has come so far."
-            : "No planned instant is on record."
-        } ${sentence}</p>`
+          newest === null
+            ? empty(history)
+            : text`No instant is on record from before this page.`
+        }</p>`
         : html`
           <div class="strip-frame">${cronStrip(history, {
             cells: HISTORY_ITEMS,
@@ -61,6 +61,26 @@ export function cronHistory(
         : pager({ newer: null, older, first: newest })}
     `,
   });
+}
+
+/** Why there is nothing to show: nothing has come, or what came is not kept. */
+function empty(
+  { completeness, entry, next: [first], now }: CronReading,
+): Markup {
+  if (completeness !== "complete") {
+    return html`No planned instant is on record. ${
+      COMPLETENESS_SENTENCES[completeness]
+    }`;
+  }
+  return html`Declared ${
+    timeAgo(entry.insertedAt, now)
+  }. No planned instant has come since. ${
+    first === undefined
+      ? null
+      : html`The first fire is planned for ${timeExact(first)}, ${
+        timeAgo(first, now)
+      }.`
+  }`;
 }
 
 function historyTable(history: CronReading, context: Context): Markup {
