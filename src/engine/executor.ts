@@ -13,7 +13,7 @@ import {
   returned,
   type Settlement,
 } from "./run_result.ts";
-import { QueueSlots } from "./slots.ts";
+import { demandOf, QueueSlots } from "./slots.ts";
 import type { AnyWorker } from "./worker.ts";
 
 /** A queue as a host declares it. */
@@ -41,6 +41,7 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #queues = new Map<string, QueueSlots>();
   readonly #runs = new Set<Run>();
+  #overstaying = 0;
   #firstQueue = 0;
   /** Jobs that went back without burning an attempt, since this process began. */
   givenBack = 0;
@@ -71,29 +72,14 @@ export class Executor {
   demand(jobsMax: number): QueueDemand[] {
     const { clock, isFull } = this.#options;
     if (isFull()) return [];
-    const nowMs = clock.monotonicMs();
     const queues = [...this.#queues.values()];
     // Each pass begins with another, or a busy first one would starve the rest.
     this.#firstQueue = (this.#firstQueue + 1) % Math.max(queues.length, 1);
-    const turn = queues.slice(this.#firstQueue).concat(
-      queues.slice(0, this.#firstQueue),
-    );
-    let left = Math.min(jobsMax, LEASE_JOBS_MAX);
-    const demands: QueueDemand[] = [];
-    for (const queue of turn) {
-      const prefetch = queue.prefetch(nowMs);
-      const most = Math.min(queue.limit + prefetch - queue.held, left);
-      if (queue.paused || most <= 0 || queue.buffered > queue.lowMark) continue;
-      left -= most;
-      demands.push({
-        queue: queue.name,
-        declaredLimit: queue.declaredLimit,
-        held: queue.held,
-        prefetch,
-        most,
-      });
-    }
-    return demands;
+    return demandOf(queues, {
+      first: this.#firstQueue,
+      nowMs: clock.monotonicMs(),
+      jobsMax: Math.min(jobsMax, LEASE_JOBS_MAX),
+    });
   }
 
   /** Takes claimed jobs in, and begins those for which there is a slot. */
@@ -126,7 +112,7 @@ export class Executor {
         this.#settle(run, givenBack(run, this.#context(run)));
       }
     }
-    if (this.#runs.size === 0) this.#tellIdle();
+    this.#tellIfIdle();
   }
 
   /** Gives back what runs, whatever it still does. */
@@ -134,6 +120,7 @@ export class Executor {
     for (const run of this.#runs) {
       if (run.settled) continue;
       this.#settle(run, givenBack(run, this.#context(run)));
+      this.#letGo(run);
     }
   }
 
@@ -142,17 +129,22 @@ export class Executor {
     for (const queue of this.#queues.values()) {
       for (const run of queue.takeBuffered(() => true)) this.#runs.delete(run);
     }
-    if (this.#runs.size === 0) this.#tellIdle();
+    this.#tellIfIdle();
   }
 
   /** Tells runs that nobody waits for them. What waits for a slot never runs. */
-  abort(kind: AbortKind, which: (run: Run) => boolean = () => true): void {
-    for (const run of [...this.#runs]) if (which(run)) run.abort(kind);
+  abort(kind: AbortKind): void {
+    for (const run of [...this.#runs]) run.abort(kind);
   }
 
-  /** Resolves when nothing runs and nothing waits for a slot. */
+  /** Whether there is nothing to wait for. */
+  get isIdle(): boolean {
+    return this.#runs.size === this.#overstaying;
+  }
+
+  /** Resolves when no run is waited for, and none waits for a slot. */
   idle(): Promise<void> {
-    if (this.#runs.size === 0) return Promise.resolve();
+    if (this.isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -165,6 +157,7 @@ export class Executor {
       run.stopTimers();
       queue.finish(run);
       this.#runs.delete(run);
+      if (run.overstays) this.#overstaying -= 1;
       this.#afterRun(queue);
     }
   }
@@ -177,7 +170,7 @@ export class Executor {
       void this.#run(next, queue);
     }
     if (queue.buffered <= queue.lowMark) onHungry();
-    if (this.#runs.size === 0) this.#tellIdle();
+    this.#tellIfIdle();
   }
 
   async #perform(run: Run, worker: AnyWorker): Promise<void> {
@@ -246,6 +239,7 @@ export class Executor {
     if (run.settled) return;
     run.abort("deadline");
     this.#settle(run, expired(run, this.#context(run)));
+    this.#letGo(run);
   }
 
   #timeOut(run: Run, worker: AnyWorker): void {
@@ -257,6 +251,13 @@ export class Executor {
     error.name = "TimeoutError";
     error.stack = "";
     this.#fail(run, worker, { kind: "timed_out", error });
+    this.#letGo(run);
+  }
+
+  #letGo(run: Run): void {
+    run.overstays = true;
+    this.#overstaying += 1;
+    this.#tellIfIdle();
   }
 
   #settle(run: Run, { result, end }: Settlement, error?: unknown): void {
@@ -283,7 +284,8 @@ export class Executor {
     return { tookMs, random, onEvent };
   }
 
-  #tellIdle(): void {
+  #tellIfIdle(): void {
+    if (!this.isIdle) return;
     const waiting = this.#idle;
     this.#idle = [];
     for (const resolve of waiting) resolve();

@@ -53,7 +53,7 @@ export class Refresher implements Service {
     const known = await listQueues(database);
     for (const { name, chosenLimit, pausedAt } of known) {
       const queue = executor.queues.get(name);
-      queue?.settle({ chosenLimit, paused: pausedAt !== null });
+      queue?.adopt({ chosenLimit, paused: pausedAt !== null });
     }
     executor.giveBackBuffered((run) =>
       executor.queues.get(run.queue)?.paused ?? false

@@ -15,6 +15,8 @@ export class Run implements RunContext {
   /** Its result is on the way; what it does from now on changes nothing. */
   settled = false;
   aborted: AbortKind | null = null;
+  /** It was given up and still runs: it keeps its slot, and nobody waits. */
+  overstays = false;
   #controller: AbortController | null = null;
   #stopTimers: (() => void)[] | null = null;
 

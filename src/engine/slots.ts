@@ -1,3 +1,4 @@
+import type { QueueDemand } from "../store/leases.ts";
 import type { Run } from "./run.ts";
 
 /** How long a job may wait here for a slot before others should have it. */
@@ -39,7 +40,7 @@ export class QueueSlots {
   }
 
   /** Takes over what an operator chose. */
-  settle({ chosenLimit, paused }: {
+  adopt({ chosenLimit, paused }: {
     readonly chosenLimit: number | null;
     readonly paused: boolean;
   }): void {
@@ -98,8 +99,21 @@ export class QueueSlots {
     return taken;
   }
 
+  /** What to claim now; null when it is paused, or has enough. */
+  demand({ nowMs, jobsMax }: {
+    readonly nowMs: number;
+    readonly jobsMax: number;
+  }): QueueDemand | null {
+    const { name, declaredLimit, held } = this;
+    const prefetch = this.#fetchAhead(nowMs);
+    const most = Math.min(this.limit + prefetch - held, jobsMax);
+    const hasEnough = most <= 0 || this.buffered > this.lowMark;
+    if (this.paused || hasEnough) return null;
+    return { queue: name, declaredLimit, held, prefetch, most };
+  }
+
   /** How many jobs to fetch ahead, from what was finished lately. */
-  prefetch(nowMs: number): number {
+  #fetchAhead(nowMs: number): number {
     const spanMs = nowMs - this.#rateSince;
     if (spanMs >= RATE_SPAN_MS) {
       // A long span says all there is to say, short ones are smoothed.
@@ -114,4 +128,25 @@ export class QueueSlots {
     );
     return this.#prefetch;
   }
+}
+
+/** What to claim for all queues, together and in one turn. */
+export function demandOf(
+  queues: readonly QueueSlots[],
+  { first, nowMs, jobsMax }: {
+    /** Of the queues, the one that is asked first. */
+    readonly first: number;
+    readonly nowMs: number;
+    readonly jobsMax: number;
+  },
+): QueueDemand[] {
+  let left = jobsMax;
+  const demands: QueueDemand[] = [];
+  for (const queue of [...queues.slice(first), ...queues.slice(0, first)]) {
+    const demand = queue.demand({ nowMs, jobsMax: left });
+    if (demand === null) continue;
+    left -= demand.most;
+    demands.push(demand);
+  }
+  return demands;
 }

@@ -1,7 +1,9 @@
-import type { OnEvent } from "../events.ts";
 import type { EngineParts } from "./engine_parts.ts";
 import type { Service } from "./service.ts";
 import { windDown, within } from "./wind_down.ts";
+
+/** Of services that do not name theirs. */
+const INTERVAL_MS = 1_000;
 
 /** How much one tick may do. */
 export interface TickOptions {
@@ -55,76 +57,97 @@ export async function tick(
     readonly wanted: Bell;
   },
 ): Promise<TickReport> {
-  const { clock, producer, heartbeat, refresher } = parts;
+  const { clock, producer, heartbeat } = parts;
   const beganMs = clock.monotonicMs();
-  const leftMs = () => budgetMs - (clock.monotonicMs() - beganMs);
-  const failed = new Set<string>();
-  const pass = (service: Service) => tryPass(service, { parts, failed });
-
+  const leftMs = () => Math.max(budgetMs - (clock.monotonicMs() - beganMs), 0);
   const claimedBefore = producer.claimed;
   producer.jobsLeft = maxJobs;
+  const passes = new Passes(parts);
   // Without a row of its own nobody may claim: then the host hears of the fault.
   await heartbeat.runOnce();
-  await pass(refresher);
-  for (const guest of parts.guests) await pass(guest);
+  passes.done(heartbeat);
+  for (const guest of parts.guests) await passes.now(guest);
 
-  let done = false;
-  while (!done && leftMs() > 0 && producer.jobsLeft > 0) {
-    const before = producer.claimed;
-    const staged = await pass(parts.stager);
-    await pass(producer);
-    const rescued = await pass(parts.lifeline);
-    const found = staged || rescued || producer.claimed > before;
-    // What has just run may have enqueued more: done is when a claim says so.
-    if (parts.executor.runs.size === 0) done = !found;
-    else await waitForSlots(parts, { wanted, leftMs });
-  }
-  const givenBack = await windDown({
-    ...parts,
-    graceMs: Math.max(leftMs(), 0),
-  });
+  const done = await work(parts, { passes, wanted, leftMs });
+  const givenBack = await windDown({ ...parts, graceMs: leftMs() });
   for (const keeper of parts.keepers) {
-    const nowMs = clock.monotonicMs();
-    if (leftMs() <= 0 || nowMs < (parts.keptUntil.get(keeper) ?? 0)) continue;
-    await pass(keeper);
-    parts.keptUntil.set(keeper, nowMs + (keeper.intervalMs ?? 0));
+    if (leftMs() > 0) await passes.ifDue(keeper, parts.keptUntil);
   }
   return {
     claimed: producer.claimed - claimedBefore,
     givenBack,
-    failed: [...failed],
+    failed: [...passes.failed],
     done,
     tookMs: clock.monotonicMs() - beganMs,
   };
 }
 
-/** Waits until a run ends, all have ended, or the budget has. */
-async function waitForSlots(
-  { executor, clock }: EngineParts,
-  { wanted, leftMs }: {
+/** Claims and runs until nothing is left; false if the budget ended first. */
+async function work(
+  { executor, producer, clock, ...parts }: EngineParts,
+  { passes, wanted, leftMs }: {
+    readonly passes: Passes;
     readonly wanted: Bell;
     readonly leftMs: () => number;
   },
-): Promise<void> {
-  await within(Promise.race([executor.idle(), wanted.wait()]), {
-    clock,
-    ms: Math.max(leftMs(), 0),
-  });
+): Promise<boolean> {
+  // The last claim found nothing: before that is the end, look for what is due.
+  let isDry = true;
+  while (leftMs() > 0) {
+    // A tick may be long: it beats, and hears of cancellations, all the time.
+    await passes.ifDue(parts.heartbeat);
+    await passes.ifDue(parts.refresher);
+    for (const service of [parts.stager, parts.lifeline]) {
+      if (isDry) await passes.now(service);
+      else await passes.ifDue(service);
+    }
+    const before = producer.claimed;
+    await passes.now(producer);
+    const found = producer.claimed > before;
+    if (!executor.isIdle) {
+      await within(Promise.race([executor.idle(), wanted.wait()]), {
+        clock,
+        ms: Math.min(leftMs(), parts.refresher.intervalMs),
+      });
+    } else if (!found && isDry) {
+      return producer.jobsLeft > 0;
+    }
+    isDry = !found && executor.isIdle;
+  }
+  return false;
 }
 
-/** A service that throws does not keep the others from their pass. */
-async function tryPass(
-  service: Service,
-  { parts, failed }: {
-    readonly parts: { readonly onEvent: OnEvent };
-    readonly failed: Set<string>;
-  },
-): Promise<boolean> {
-  try {
-    return (await service.runOnce()).worked;
-  } catch (error) {
-    failed.add(service.name);
-    parts.onEvent({ type: "service_failed", service: service.name, error });
-    return false;
+/** Passes of services, none of which keeps the others from theirs. */
+class Passes {
+  readonly failed = new Set<string>();
+  readonly #parts: EngineParts;
+  readonly #dueMs = new Map<Service, number>();
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+  }
+
+  async now(service: Service): Promise<void> {
+    try {
+      await service.runOnce();
+    } catch (error) {
+      this.failed.add(service.name);
+      const { onEvent } = this.#parts;
+      onEvent({ type: "service_failed", service: service.name, error });
+    }
+    this.done(service);
+  }
+
+  /** If the last pass is longer ago than its interval. */
+  async ifDue(service: Service, dueMs = this.#dueMs): Promise<void> {
+    const nowMs = this.#parts.clock.monotonicMs();
+    if (nowMs < (dueMs.get(service) ?? -Infinity)) return;
+    await this.now(service);
+    this.done(service, dueMs);
+  }
+
+  done(service: Service, dueMs = this.#dueMs): void {
+    const nowMs = this.#parts.clock.monotonicMs();
+    dueMs.set(service, nowMs + (service.intervalMs ?? INTERVAL_MS));
   }
 }

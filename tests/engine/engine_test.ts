@@ -9,6 +9,7 @@ import type { Service } from "../../src/engine/service.ts";
 import { cancel, snooze } from "../../src/engine/verdict.ts";
 import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
 import type { YardmasterEvent } from "../../src/events.ts";
+import { cancelJob } from "../../src/store/transitions.ts";
 import { drain, runWorker } from "../../src/testing/testing.ts";
 import {
   openMigratedPGlite,
@@ -116,6 +117,37 @@ Deno.test("tick() stops at its budget, and gives back what still runs", async ()
     await db.query(sql`select attempt from yardmaster.ready`),
     [{ attempt: 0 }],
   );
+});
+
+Deno.test("a long tick beats and hears of a cancellation, and does not wait for a run that ignores its timeout", async () => {
+  await using db = await testDb();
+  const kinds: unknown[] = [];
+  let release = () => {};
+  const endless = defineWorker({
+    name: "endless",
+    perform: (_args, { signal, jobId }) =>
+      new Promise((_resolve, reject) => {
+        void cancelJob(db, { jobId, principal: "ann" });
+        signal.addEventListener("abort", () => {
+          kinds.push(signal.reason.kind);
+          reject(signal.reason);
+        });
+      }),
+  });
+  const deaf = defineWorker({
+    name: "deaf",
+    timeoutMs: 20,
+    maxAttempts: 1,
+    perform: () => new Promise<void>((resolve) => release = resolve),
+  });
+  const engine = engineOn(db, { workers: [endless, deaf] });
+  await engine.enqueue(endless, {});
+  await engine.enqueue(deaf, {});
+  const report = await engine.tick({ budgetMs: 30_000 });
+  assert.deepEqual(kinds, ["cancelled"]);
+  assert.deepEqual(await states(db), ["cancelled", "discarded"]);
+  assert.ok(report.done && report.tookMs < 10_000);
+  release();
 });
 
 Deno.test("tick() runs at most so many jobs, and one executor for all ticks of a process", async () => {
