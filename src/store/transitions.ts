@@ -139,12 +139,13 @@ export async function retryJob(
       where job_id = ${jobId}::bigint
       returning job_id, state::text as state, attempt
     ),
-    -- Its cron entry looks for active jobs from here on.
+    -- Its cron entry looks for active jobs from here on. Written in any case:
+    -- whoever fires the entry now must wait until this job is seen.
     reopened as (
-      update yardmaster.cron_entries set active_from_id = ended.job_id
-      from ended, yardmaster.jobs
-      where jobs.id = ended.job_id and jobs.id = ${jobId}::bigint
-        and name = jobs.cron_entry and active_from_id > ended.job_id
+      update yardmaster.cron_entries
+      set active_from_id = least(active_from_id, ended.job_id)
+      from ended join yardmaster.jobs on jobs.id = ended.job_id
+      where jobs.id = ${jobId}::bigint and name = jobs.cron_entry
     ),
     stood as (
       select * from planned

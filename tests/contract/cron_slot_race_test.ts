@@ -3,11 +3,14 @@ import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import { createCronScheduler } from "../../src/engine/cron_scheduler.ts";
 import { pauseCronEntry, runCronEntryNow } from "../../src/store/cron.ts";
+import { listActiveCronJobs } from "../../src/store/cron_slots.ts";
+import { cancelJob, retryJob } from "../../src/store/transitions.ts";
 import { fireCronEntry } from "../../src/store/cron_fire.ts";
 import { holdCronEntry } from "../../src/store/cron_plans.ts";
 import { syncCronEntries } from "../../src/store/cron_sync.ts";
 import { define } from "../support/cron_world.ts";
 import { type TestPostgres, usePostgres } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 
 const postgres = usePostgres();
 const ENTRIES = ["a", "b", "c"];
@@ -197,3 +200,44 @@ Deno.test("syncCronEntries() by processes that declare other entries never deadl
   `);
   assert.equal(active.length, 200);
 });
+
+Deno.test("a retry that is not committed yet counts for the run that follows", async () => {
+  await using world = await postgres();
+  const { db } = world;
+  const other = await world.connect();
+  const by = { name: "a", principal: "ann" };
+  await syncCronEntries(db, [
+    define({ ...MONTHLY, name: "a", overlap: "skip" }),
+  ]);
+  const first = await runCronEntryNow(db, by);
+  assert(first?.jobId);
+  await cancelJob(db, { jobId: first.jobId, principal: null });
+
+  let second: ReturnType<typeof runCronEntryNow> | undefined;
+  await db.transaction(async (tx) => {
+    assert(first.jobId);
+    await retryJob(tx, { jobId: first.jobId, principal: "ann" });
+    second = other.transaction((their) => runCronEntryNow(their, by));
+    // Either it waits for the retry, or it has ended.
+    await Promise.race([second, until("it waits", () => isWaiting(db))]);
+  });
+
+  assert.equal((await second)?.decision, "skipped");
+  const [entry] = await db.query<{ from: string }>(sql`
+    select active_from_id::text as from from yardmaster.cron_entries
+  `);
+  assert(entry);
+  const active = await listActiveCronJobs(db, {
+    name: "a",
+    fromId: entry.from,
+  });
+  assert.deepEqual(active, [first.jobId]);
+});
+
+async function isWaiting(db: Database): Promise<boolean> {
+  const rows = await db.query(sql`
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'
+  `);
+  return rows.length > 0;
+}
