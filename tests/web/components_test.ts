@@ -89,15 +89,40 @@ Deno.test("agoText() never lets past and future look alike", () => {
   assert.equal(at(0), "just now");
   assert.equal(at(-4_000), "4 s ago");
   assert.equal(at(4_000), "in 4 s");
-  assert.equal(at(-3_600_000 - 300_000), "1 h 5 m ago");
+  assert.equal(at(-3_600_000 - 300_000), "1 h 5 min ago");
   assert.equal(at(26 * 3_600_000), "in 26 h");
-  assert.equal(spanText(72 * 3_600_000), "3 d");
   assert.equal(durationText(40), "40 ms");
   assert.equal(durationText(1_240), "1.2 s");
   assert.match(
     String(timeBoth(now, now)),
     /datetime="2026-01-15T12:00:00Z"[^]*2026-01-15 12:00:00 UTC/,
   );
+});
+
+Deno.test("spanText() says the nearest span, in the page and in the script of the page", async () => {
+  const spans = [
+    [1_400, "1 s"],
+    [59_400, "59 s"],
+    [59_600, "1 min"],
+    [29 * 60_000 + 59_700, "30 min"],
+    [59 * 60_000 + 40_000, "1 h"],
+    [2 * 3_600_000 + 300_000, "2 h 5 min"],
+    [10 * 3_600_000 - 20_000, "10 h"],
+    [14 * 3_600_000 - 47_000, "14 h"],
+    [47.6 * 3_600_000, "2 d"],
+    [72 * 3_600_000, "3 d"],
+  ] as const;
+  const script = await Deno.readTextFile(
+    new URL("../../src/web/assets/app.js", import.meta.url),
+  );
+  const [source] = script.match(/function span\(ms\) \{[^]*?\n {2}\}\n/) ?? [];
+  const spanInPage = new Function(`${source} return span;`)() as (
+    ms: number,
+  ) => string;
+  for (const [ms, words] of spans) {
+    assert.equal(spanText(ms), words);
+    assert.equal(spanInPage(ms), words);
+  }
 });
 
 Deno.test("countText() says when counting stopped", () => {

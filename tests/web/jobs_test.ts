@@ -58,14 +58,14 @@ Deno.test("GET /jobs begins with the newest jobs in any state, each with its sta
   assert.deepEqual(rowsOf(page.html), ids);
   assert.match(page.html, /aria-current="page"[^>]*>All</);
   const told = [
-    "discarded mail Ended 1 m ago",
-    "cancelled mail Ended 2 m ago",
-    "completed mail Ended 3 m ago",
-    "retryable mail Next attempt 3 m ago",
-    "executing mail Claimed 5 m ago",
-    "available mail Inserted 6 m ago",
-    "scheduled mail Due 6 m ago",
-    "suspended mail Inserted 8 m ago",
+    "discarded mail Ended 1 min ago",
+    "cancelled mail Ended 2 min ago",
+    "completed mail Ended 3 min ago",
+    "retryable mail Next attempt 3 min ago",
+    "executing mail Claimed 5 min ago",
+    "available mail Inserted 6 min ago",
+    "scheduled mail Due 6 min ago",
+    "suspended mail Inserted 8 min ago",
   ];
   assert.match(page.text, new RegExp(told.join(".*")));
   assert.deepEqual(forbiddenIn(page.text), []);

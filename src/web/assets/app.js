@@ -41,9 +41,18 @@
     refreshTimes();
   });
 
+  // Its button is disabled while the dialog is fetched, and so loses the focus
+  // before the browser could remember it.
+  let opener = null;
+  document.addEventListener("submit", (event) => {
+    if (!dialog()?.contains(event.target)) opener = event.submitter;
+  }, true);
+
   // "close" does not bubble, so it is caught on its way down.
   document.addEventListener("close", (event) => {
-    if (event.target === dialog()) event.target.replaceChildren();
+    if (event.target !== dialog()) return;
+    event.target.replaceChildren();
+    opener?.focus();
   }, true);
 
   document.addEventListener("click", (event) => {
@@ -62,22 +71,24 @@
   const offset = Number.isNaN(made) ? 0 : made - Date.now();
 
   /** The same words as the server's. */
-  function span(seconds) {
-    const minutes = Math.floor(seconds / 60);
-    const hours = Math.floor(minutes / 60);
-    if (minutes < 1) return `${seconds} s`;
-    if (hours < 1) return `${minutes} m`;
-    if (hours >= 48) return `${Math.floor(hours / 24)} d`;
+  function span(ms) {
+    const seconds = Math.round(ms / 1e3);
+    const minutes = Math.round(ms / 6e4);
+    const hours = Math.round(ms / 36e5);
+    if (seconds < 60) return `${seconds} s`;
+    if (minutes < 60) return `${minutes} min`;
+    if (hours >= 48) return `${Math.round(ms / 864e5)} d`;
     const rest = minutes % 60;
-    return rest === 0 || hours >= 10 ? `${hours} h` : `${hours} h ${rest} m`;
+    return rest === 0 || minutes >= 600
+      ? `${hours} h`
+      : `${Math.floor(minutes / 60)} h ${rest} min`;
   }
 
   function refreshTimes() {
     for (const time of document.querySelectorAll("time[data-relative]")) {
       const ms = Date.now() + offset - Date.parse(time.dateTime);
-      const seconds = Math.floor(Math.abs(ms) / 1000);
-      const past = ms > 0 ? `${span(seconds)} ago` : `in ${span(seconds)}`;
-      const words = seconds < 1 ? "just now" : past;
+      const past = ms > 0 ? `${span(ms)} ago` : `in ${span(-ms)}`;
+      const words = Math.abs(ms) < 1000 ? "just now" : past;
       if (time.textContent !== words) time.textContent = words;
     }
   }

@@ -36,26 +36,31 @@ export function exactText(at: Date): Plain {
   return exact as Plain;
 }
 
-/** `just now`, `5 m ago`, `in 5 m`; past and future never look alike. */
+/** `just now`, `5 min ago`, `in 5 min`; past and future never look alike. */
 export function agoText(at: Date, now: Date): Plain {
   const ms = now.getTime() - at.getTime();
   if (Math.abs(ms) < SECOND_MS) return text`just now`;
   return ms > 0 ? text`${spanText(ms)} ago` : text`in ${spanText(-ms)}`;
 }
 
-/** A span in one unit, two below a day: `4 s`, `3 m`, `2 h 5 m`, `6 d`. */
+/**
+ * A span to the nearest unit, in two units from an hour to ten: `4 s`, `30 min`,
+ * `2 h 5 min`, `6 d`.
+ */
 export function spanText(ms: number): Plain {
-  if (ms < MINUTE_MS) return text`${Math.floor(ms / SECOND_MS)} s`;
-  if (ms < HOUR_MS) return text`${Math.floor(ms / MINUTE_MS)} m`;
-  if (ms >= 2 * DAY_MS) return text`${Math.floor(ms / DAY_MS)} d`;
-  const hours = Math.floor(ms / HOUR_MS);
-  const minutes = Math.floor((ms % HOUR_MS) / MINUTE_MS);
-  return minutes === 0 || hours >= 10
+  const seconds = Math.round(ms / SECOND_MS);
+  if (seconds < 60) return text`${seconds} s`;
+  const minutes = Math.round(ms / MINUTE_MS);
+  if (minutes < 60) return text`${minutes} min`;
+  const hours = Math.round(ms / HOUR_MS);
+  if (hours >= 48) return text`${Math.round(ms / DAY_MS)} d`;
+  const rest = minutes % 60;
+  return rest === 0 || minutes >= 600
     ? text`${hours} h`
-    : text`${hours} h ${minutes} m`;
+    : text`${Math.floor(minutes / 60)} h ${rest} min`;
 }
 
-/** How long something took: `12 ms`, `1.2 s`, `3 m`. */
+/** How long something took: `12 ms`, `1.2 s`, `3 min`. */
 export function durationText(ms: number): Plain {
   if (ms < SECOND_MS) return text`${Math.round(ms)} ms`;
   if (ms < 10 * SECOND_MS) return text`${Math.round(ms / 100) / 10} s`;
