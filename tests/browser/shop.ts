@@ -1,0 +1,171 @@
+/** The shop of the demo host on a busy day: something in every state. */
+import type { Database } from "../../src/db/database.ts";
+import { json, sql } from "../../src/db/sql.ts";
+import type { JobId } from "../../src/domain/job.ts";
+import {
+  givenEvent,
+  givenExecutor,
+  givenJob,
+  type JobOf,
+} from "../support/job_world.ts";
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+/** Jobs that a test asks for by name. */
+export interface Shop {
+  readonly discarded: JobId;
+  readonly executing: JobId;
+  readonly completed: JobId;
+  readonly retryable: JobId;
+  readonly cancelled: JobId;
+}
+
+/** What Yardmaster would have written `ms` ago, or will in `-ms`. */
+export function ago(db: Database, ms: number): Database {
+  const now = sql`(${db.now} - ${ms} * interval '1 ms')`;
+  return {
+    schema: db.schema,
+    now,
+    query: db.query.bind(db),
+    transaction: db.transaction.bind(db),
+    script: db.script.bind(db),
+  };
+}
+
+/** Fills the shop. Queues and cron entries are declared by its host already. */
+export async function givenShop(db: Database): Promise<Shop> {
+  const everything = ["default", "mail", "reports"];
+  const workers = ["send_receipt", "sync_stock", "charge_card", "nightly_sync"];
+  const one = await givenExecutor(db, {
+    name: "shop-1@fra",
+    queues: everything,
+    workers: [...workers, "build_report", "remind_cart"],
+    beatAgoMs: 4_000,
+  });
+  const two = await givenExecutor(db, {
+    name: "shop-2@fra",
+    queues: ["mail"],
+    workers,
+    beatAgoMs: 70_000,
+  });
+  const completed = await givenEnded(db, one);
+  const { discarded, cancelled } = await givenFailures(db, one);
+  const waiting = await givenWaiting(db);
+  const executing = await givenJob(ago(db, 12_000), {
+    state: "executing",
+    queue: "reports",
+    worker: "build_report",
+    args: { month: "2026-09" },
+    tags: ["reports"],
+    attempt: 1,
+    executorId: one,
+  });
+  await givenJob(ago(db, 95_000), {
+    state: "executing",
+    queue: "mail",
+    worker: "send_receipt",
+    args: { order: 1038, email: "ada@example.com" },
+    attempt: 1,
+    executorId: two,
+  });
+  await db.query(sql`
+    update yardmaster.queues
+    set paused_at = ${db.now} - interval '9 minutes', paused_by = 'ops-demo'
+    where name = 'mail'
+  `);
+  return { discarded, executing, completed, cancelled, ...waiting };
+}
+
+async function givenEnded(db: Database, executorId: number): Promise<JobId> {
+  const done: readonly JobOf[] = [
+    { queue: "mail", worker: "send_receipt", args: { order: 1031 } },
+    { worker: "sync_stock", args: { warehouse: "north" }, attempt: 2 },
+    { worker: "nightly_sync", args: { scope: "ops-demo" } },
+    { queue: "reports", worker: "build_report", args: { month: "2026-08" } },
+  ];
+  let newest: JobId = "0";
+  for (const [index, job] of done.entries()) {
+    newest = await givenJob(ago(db, (50 - index * 12) * MINUTE_MS), {
+      attempt: 1,
+      ...job,
+      state: "completed",
+      executorId,
+    });
+  }
+  await db.query(sql`
+    insert into yardmaster.outputs (job_id, attempt, output, recorded_at)
+    values (
+      ${newest}, 1, ${json({ month: "2026-08", rows: 12_480 })}, ${db.now}
+    )
+  `);
+  return newest;
+}
+
+async function givenFailures(db: Database, executorId: number) {
+  let discarded: JobId = "0";
+  for (const [order, minutes] of [[1029, 42], [1033, 17], [1037, 6]] as const) {
+    const at = ago(db, minutes * MINUTE_MS);
+    discarded = await givenJob(at, {
+      state: "discarded",
+      worker: "charge_card",
+      args: { order, cents: 4_990 },
+      meta: { source: "checkout" },
+      tags: ["billing"],
+      attempt: 2,
+      maxAttempts: 2,
+      executorId,
+    });
+    for (const attempt of [1, 2]) {
+      await givenEvent(ago(db, minutes * MINUTE_MS - attempt * 4_000), {
+        jobId: discarded,
+        attempt,
+        message: "The card was declined",
+        stack: "Error: The card was declined\n" +
+          "    at chargeCard (file:///shop/workers/charge_card.ts:12:11)",
+      });
+    }
+  }
+  const cancelled = await givenJob(ago(db, 25 * MINUTE_MS), {
+    state: "cancelled",
+    queue: "mail",
+    worker: "remind_cart",
+    args: { cart: 77 },
+    attempt: 1,
+    executorId,
+  });
+  return { discarded, cancelled };
+}
+
+async function givenWaiting(db: Database): Promise<{ retryable: JobId }> {
+  for (const order of [1040, 1041, 1042]) {
+    await givenJob(ago(db, 8 * MINUTE_MS), {
+      queue: "mail",
+      worker: "send_receipt",
+      args: { order, email: "ada@example.com" },
+      tags: ["mail"],
+    });
+  }
+  await givenJob(ago(db, 2 * MINUTE_MS), {
+    worker: "resize_photo",
+    args: { photo: 311 },
+  });
+  await givenJob(db, {
+    state: "scheduled",
+    queue: "mail",
+    worker: "remind_cart",
+    args: { cart: 78 },
+    dueInMs: HOUR_MS,
+  });
+  await givenJob(ago(db, 30_000), { state: "suspended", worker: "sync_stock" });
+  const retryable = await givenJob(ago(db, 40_000), {
+    state: "retryable",
+    worker: "sync_stock",
+    args: { warehouse: "south" },
+    tags: ["warehouse"],
+    attempt: 1,
+    dueInMs: 3 * MINUTE_MS,
+    error: 'Warehouse "south" answered 503, try again',
+  });
+  return { retryable };
+}
