@@ -79,24 +79,29 @@ export async function drain(
   return { ran, firstMs, lastMs, drainedMs };
 }
 
+/** What was handed in, and how long it took. */
+export interface Handed {
+  readonly jobs: number;
+  readonly tookMs: number;
+}
+
 /** One by one, or so many at a time. */
-export async function enqueue(
+export function enqueue(
   system: Contender,
-  { jobs, width }: { readonly jobs: number; readonly width: number },
-): Promise<number> {
-  const beganMs = performance.now();
-  await inFlight({ count: jobs, width }, (n) => system.enqueue({ n }));
-  return performance.now() - beganMs;
+  params: { readonly forMs: number; readonly width: number },
+): Promise<Handed> {
+  return inFlight(params, (n) => system.enqueue({ n }));
 }
 
 /** One by one, each inside a transaction of the host. */
-export async function enqueueInTransactions(
+export function enqueueInTransactions(
   system: Contender,
-  { jobs }: { readonly jobs: number },
-): Promise<number> {
-  const beganMs = performance.now();
-  for (let n = 0; n < jobs; n++) await system.enqueueInTransaction({ n });
-  return performance.now() - beganMs;
+  { forMs }: { readonly forMs: number },
+): Promise<Handed> {
+  return inFlight(
+    { forMs, width: 1 },
+    (n) => system.enqueueInTransaction({ n }),
+  );
 }
 
 const latencies: number[] = [];

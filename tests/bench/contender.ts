@@ -51,16 +51,18 @@ export function epochMs(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** Calls `work` so often, so many at a time. */
+/** Calls `work` again and again for so long, so many at a time. */
 export async function inFlight(
-  { count, width }: { readonly count: number; readonly width: number },
+  { forMs, width }: { readonly forMs: number; readonly width: number },
   work: (n: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
+): Promise<{ readonly jobs: number; readonly tookMs: number }> {
+  const beganMs = performance.now();
+  let jobs = 0;
   async function lane(): Promise<void> {
-    while (next < count) await work(next++);
+    while (performance.now() - beganMs < forMs) await work(jobs++);
   }
   await Promise.all(Array.from({ length: width }, lane));
+  return { jobs, tookMs: performance.now() - beganMs };
 }
 
 export function sleep(ms: number): Promise<void> {

@@ -1,0 +1,103 @@
+/**
+ * Yardmaster beside graphile-worker, pg-boss and raw SQL, on one machine in one
+ * run: `deno task bench [--quick|--full] [--only SCENARIO] [--json FILE]`.
+ */
+import process from "node:process";
+import { writeFile } from "node:fs/promises";
+import type { Scenario, Size } from "./interleave.ts";
+import { Lab } from "./lab.ts";
+import { describeRun, load1 } from "./machine.ts";
+import { fetchPeers } from "./peers.ts";
+import { printTables } from "./report.ts";
+import { type Results, type Sample, toRows } from "./results.ts";
+import { drain200k, drain50k, processes } from "./scenarios/drains.ts";
+import { enqueues, latency } from "./scenarios/enqueues.ts";
+import { growth, snapshot } from "./scenarios/growth.ts";
+import { inProcess, mixed, runtimes } from "./scenarios/mixes.ts";
+import { toRatios } from "./targets.ts";
+
+const SCENARIOS: readonly Scenario[] = [
+  drain50k,
+  enqueues,
+  latency,
+  mixed,
+  inProcess,
+  drain200k,
+  growth,
+  processes,
+  snapshot,
+  runtimes,
+];
+
+const SIZES = {
+  /** Only to see that everything works: its figures mean nothing. */
+  smoke: { mode: "smoke", rounds: 1, jobs: (of) => Math.ceil(of / 50) },
+  quick: { mode: "quick", rounds: 3, jobs: (of) => of },
+  full: { mode: "full", rounds: 5, jobs: (of) => of },
+} as const satisfies Record<string, Size>;
+
+const USAGE = "deno task bench [--quick|--full|--smoke] [--rounds N] " +
+  "[--only SCENARIO] … [--json FILE]\nScenarios: " +
+  SCENARIOS.map(({ name }) => name).join(", ");
+
+interface Command {
+  readonly size: Size;
+  readonly scenarios: readonly Scenario[];
+  readonly file: string | null;
+}
+
+function parse(args: readonly string[]): Command {
+  let size: Size = SIZES.quick;
+  let rounds: number | null = null;
+  let file: string | null = null;
+  const only: string[] = [];
+  const rest = [...args];
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    if (arg === "--quick" || arg === "--full" || arg === "--smoke") {
+      size = SIZES[arg.slice(2) as keyof typeof SIZES];
+    } else if (arg === "--rounds") rounds = Number(rest.shift());
+    else if (arg === "--only") only.push(rest.shift() ?? "");
+    else if (arg === "--json") file = rest.shift() ?? null;
+    else throw new TypeError(`Cannot read ${arg}\n${USAGE}`);
+  }
+  const scenarios = SCENARIOS.filter(({ name, onlyFull = false }) =>
+    only.length > 0 ? only.includes(name) : size.mode !== "quick" || !onlyFull
+  );
+  if (scenarios.length === 0 || only.length > scenarios.length) {
+    throw new TypeError(`Cannot find ${only.join(", ")}\n${USAGE}`);
+  }
+  return { size: rounds ? { ...size, rounds } : size, scenarios, file };
+}
+
+async function main(): Promise<void> {
+  const { size, scenarios, file } = parse(Deno.args);
+  await fetchPeers();
+  const samples: Sample[] = [];
+  const faults: string[] = [];
+  const loadBefore = load1();
+  let meta: Readonly<Record<string, unknown>>;
+  {
+    await using lab = await Lab.open();
+    meta = await describeRun(lab, size);
+    for (const scenario of scenarios) {
+      try {
+        samples.push(...await scenario.run(lab, size));
+      } catch (error) {
+        // What was measured before is not lost; the run does not pass.
+        faults.push(`${scenario.name}: ${error}`);
+        console.error(error);
+      }
+    }
+  }
+  const rows = toRows(samples);
+  const results: Results = {
+    meta: { ...meta, loadBefore, faults },
+    rows,
+    ratios: toRatios(rows),
+  };
+  printTables(results);
+  if (file !== null) await writeFile(file, JSON.stringify(results, null, 2));
+  if (faults.length > 0) process.exitCode = 1;
+}
+
+if (import.meta.main) await main();

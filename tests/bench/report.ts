@@ -1,0 +1,82 @@
+/** Tables of results, for a terminal and for a page: both are Markdown. */
+import type { Ratio, ResultRow, Results } from "./results.ts";
+
+export function printTables({ rows, ratios }: Results): void {
+  console.log(rowTables(rows));
+  console.log(ratioTable(ratios));
+}
+
+/** One table for each scenario, the best first. */
+export function rowTables(rows: readonly ResultRow[]): string {
+  const scenarios = [...new Set(rows.map(({ scenario }) => scenario))];
+  return scenarios.map((scenario) => {
+    const own = rows.filter((row) => row.scenario === scenario);
+    const unit = own[0]?.unit ?? "";
+    const sign = unit.startsWith("jobs") ? -1 : 1;
+    const sorted = [...own].sort((a, b) => sign * (a.median - b.median));
+    return `### ${scenario}\n\n` + table(
+      [
+        unit,
+        "median",
+        "min … max",
+        "WAL B/job",
+        "client CPU µs",
+        "server CPU µs",
+        "beside",
+      ],
+      sorted.map((row) => [
+        row.system,
+        number(row.median),
+        `${number(row.min)} … ${number(row.max)}`,
+        number(row.walPerJob),
+        number(row.cpuClientUs),
+        number(row.cpuServerUs),
+        facts(row),
+      ]),
+    );
+  }).join("\n");
+}
+
+export function ratioTable(ratios: readonly Ratio[]): string {
+  return "### Targets\n\n" + table(
+    ["scenario", "against", "value", "target", ""],
+    ratios.map((ratio) => [
+      ratio.scenario,
+      ratio.against,
+      number(ratio.value),
+      `${ratio.atLeast ? "at least" : "at most"} ${number(ratio.target)}`,
+      isMet(ratio) ? "met" : "**missed**",
+    ]),
+  );
+}
+
+export function isMet({ value, target, atLeast }: Ratio): boolean {
+  return atLeast ? value >= target : value <= target;
+}
+
+function facts({ facts }: ResultRow): string {
+  return Object.entries(facts)
+    .map(([name, value]) => `${words(name)} ${number(value)}`)
+    .join(", ");
+}
+
+function words(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}
+
+function number(value: number | null): string {
+  if (value === null) return "–";
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return value.toLocaleString("en", {
+    maximumFractionDigits: digits,
+    minimumFractionDigits: digits,
+  });
+}
+
+function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |\n`;
+  return line(head) + line(head.map(() => "---")) + rows.map(line).join("");
+}

@@ -1,0 +1,204 @@
+/** Does it cost more when much has piled up? */
+import { interleave, type Scenario, type Size } from "../interleave.ts";
+import type { Lab, Station } from "../lab.ts";
+import type { Sample } from "../results.ts";
+import * as systems from "../systems.ts";
+import type { System } from "../systems.ts";
+import type { Drain } from "../commands.ts";
+import { warmUp } from "./drains.ts";
+
+type Pile = "completed" | "waiting" | "scheduled" | "in other queues";
+
+const PILES: readonly Pile[] = [
+  "completed",
+  "waiting",
+  "scheduled",
+  "in other queues",
+];
+
+/** Rows of these kinds, as if they had been handed in long ago. */
+const OURS: Readonly<Record<Pile, string>> = {
+  completed: `
+    with made as (${made("'default'")})
+    insert into yardmaster.outcomes (
+      job_id, state, attempt, executor_id, took_ms, finished_at
+    )
+    select id, 'completed', 1, 1, 0, now() from made
+  `,
+  waiting: `
+    with made as (${made("'default'")})
+    insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+    select id, 'default', 'job', 9, 0 from made
+  `,
+  scheduled: `
+    with made as (${made("'default'")})
+    insert into yardmaster.scheduled (
+      job_id, queue, worker, priority, state, run_at, attempt
+    )
+    select id, 'default', 'job', 0, 'scheduled', now() + interval '1 day', 0
+    from made
+  `,
+  "in other queues": `
+    with made as (${made("'other ' || n % 100")})
+    insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+    select id, queue, 'job', 0, 0 from made
+  `,
+};
+
+function made(queue: string): string {
+  return `
+    insert into yardmaster.jobs (
+      id, queue, worker, args, meta, tags, priority, max_attempts
+    )
+    select yardmaster.next_job_id(now()), ${queue}, 'job', '{"n": 0}', '{}',
+      '{}', 9, 1
+    from generate_series(1, $1::integer) as n
+    returning id, queue
+  `;
+}
+
+/** It keeps none that are completed, and less urgent ones have a higher number. */
+const GRAPHILE: Readonly<Partial<Record<Pile, string>>> = {
+  waiting: graphileRows("9", "now()"),
+  scheduled: graphileRows("0", "now() + interval '1 day'"),
+};
+
+function graphileRows(priority: string, runAt: string): string {
+  return `
+    insert into graphile_worker._private_jobs (
+      task_id, payload, priority, run_at, max_attempts
+    )
+    select id, '{"n": 0}', ${priority}, ${runAt}, 1
+    from graphile_worker._private_tasks, generate_series(1, $1::integer)
+    where identifier = 'job'
+  `;
+}
+
+export const growth: Scenario = {
+  name: "growth",
+  onlyFull: true,
+  async run(lab: Lab, size: Size) {
+    const rounds = Math.min(size.rounds, 5);
+    const rows = size.jobs(1_000_000);
+    const jobs = size.jobs(20_000);
+    const samples = await grown(lab, { name: "drain 20k", rounds, jobs });
+    for (const pile of PILES) {
+      const name = `drain 20k beside 1M ${pile}`;
+      samples.push(...await grown(lab, { name, rounds, jobs, pile, rows }));
+    }
+    return samples;
+  },
+};
+
+interface Growth {
+  readonly name: string;
+  readonly rounds: number;
+  readonly jobs: number;
+  readonly pile?: Pile;
+  readonly rows?: number;
+}
+
+async function grown(
+  lab: Lab,
+  { name, rounds, jobs, pile, rows = 0 }: Growth,
+): Promise<Sample[]> {
+  return await interleave(lab, {
+    systems: [systems.OURS, systems.GRAPHILE].filter((system) =>
+      pile === undefined || pileOf(system, pile) !== undefined
+    ),
+    rounds,
+    async warmUp({ system, station }) {
+      await warmUp(station, Math.min(jobs, 5_000));
+      const text = pile && pileOf(system, pile);
+      if (text) await station.sql.unsafe(text, [rows]);
+    },
+    measure: async ({ system, station }) => {
+      await station.child.call("fill", { jobs, perCall: 1_000 });
+      await station.sql`analyze`;
+      return [await drainFresh({ system, station }, { name, jobs })];
+    },
+  });
+}
+
+function pileOf(system: System, pile: Pile): string | undefined {
+  return system === systems.OURS ? OURS[pile] : GRAPHILE[pile];
+}
+
+/** The fresh ones come first, so the drain is over after so many runs. */
+async function drainFresh(
+  { system, station }: { readonly system: System; readonly station: Station },
+  { name, jobs }: { readonly name: string; readonly jobs: number },
+): Promise<Sample> {
+  const { value: { value }, cost } = await station.cost(() =>
+    station.child.call<Drain>("drain", { jobs, whole: false })
+  );
+  const { firstMs, lastMs } = value;
+  return {
+    scenario: name,
+    system: system.name,
+    value: jobs / (lastMs - (firstMs ?? 0)) * 1_000,
+    unit: "jobs/s",
+    jobs,
+    cost,
+  };
+}
+
+const BEFORE_S = 10;
+const AFTER_S = 20;
+const WAITING = 3_000;
+
+/** Somebody forgets a transaction, and no dead row can be taken away. */
+export const snapshot: Scenario = {
+  name: "snapshot",
+  onlyFull: true,
+  run: (lab: Lab, size: Size) =>
+    interleave(lab, {
+      systems: [systems.OURS, systems.GRAPHILE],
+      rounds: size.mode === "full" ? 2 : 1,
+      warmUp: ({ station }) => warmUp(station, 1_000),
+      measure: (bench) => holdSnapshot(bench, size.mode === "full" ? 60 : 5),
+    }),
+};
+
+async function holdSnapshot(
+  { system, station }: { readonly system: System; readonly station: Station },
+  heldS: number,
+): Promise<Sample[]> {
+  const before = heldS < 10 ? 3 : BEFORE_S;
+  const after = heldS < 10 ? 4 : AFTER_S;
+  const seconds = before + heldS + after;
+  const flowing = station.child.call<number[]>("flow", {
+    seconds,
+    waiting: WAITING,
+  });
+  await wait(before);
+  await station.sql.begin("isolation level repeatable read", async (tx) => {
+    await tx`select count(*) from pg_class`;
+    await wait(heldS);
+  });
+  const { value: counts } = await flowing;
+  const mean = (from: number, through: number) => {
+    const part = counts.slice(from, through);
+    return part.reduce((total, count) => total + count, 0) / part.length;
+  };
+  const common = { system: system.name, unit: "jobs/s" };
+  const end = before + heldS;
+  return [
+    // The first seconds warm up, and the last before the end count most.
+    { ...common, scenario: "flow before", value: mean(2, before) },
+    {
+      ...common,
+      scenario: "flow while a snapshot is held",
+      value: mean(end - Math.min(10, heldS), end),
+    },
+    {
+      ...common,
+      scenario: "flow 10 s after the snapshot",
+      value: mean(end + after / 2, seconds),
+    },
+  ];
+}
+
+function wait(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+}
