@@ -101,7 +101,13 @@ Deno.test("GET /cron/:name shows the next five fires, the args as the policy say
     page.html,
     /<svg class="strip"[^>]*role="img"\s+aria-label="1 instants, oldest first: 1 on-time\.">/,
   );
+  assert.match(page.html, /class="strip-mark" data-mark="on_time" d="M0 18/);
   assert.deepEqual(forbiddenIn(page.text), []);
+
+  const list = await webVisitor(db).open(CRON);
+  assert.match(list.html, /data-mark="on_time" d="M0 18/);
+  assert.match(list.text, /On-time\. It was dealt with when it was planned\./);
+  assert.doesNotMatch(list.text, /Missed fire\./);
 });
 
 Deno.test("GET /cron/:name takes no history for lost while nothing was planned", async () => {

@@ -49,10 +49,10 @@ export function cronHistory(
         }</p>`
         : html`
           <div class="strip-frame">${cronStrip(history, {
-            cells: HISTORY_ITEMS,
+            cells: items.length,
             scale: 2,
           })}</div>
-          ${stripLegend(history)}
+          ${stripLegend([history], HISTORY_ITEMS)}
           <p class="muted">${sentence}</p>
           ${historyTable(history, context)}
         `}

@@ -7,7 +7,7 @@ import type { Paths } from "../paths.ts";
 import { html, type Markup, type Plain, type Show, text } from "../render.ts";
 import { badge, stateBadge, statusChip } from "./badge.ts";
 import { cronActions, type CronMay } from "./cron_actions.ts";
-import { cronStrip, stripRuns } from "./cron_strip.ts";
+import { cronStrip, stripLegend, stripRuns } from "./cron_strip.ts";
 import {
   CATCH_UP_LABELS,
   OVERLAP_LABELS,
@@ -48,7 +48,9 @@ export function cronTable(
     columns: COLUMNS,
     rows: readings.map((reading) => cronRow(reading, context)),
   });
-  return html`<div class="cron-list">${table}</div>`;
+  return html`<div class="cron-list">${table}${
+    stripLegend(readings, STRIP_CELLS)
+  }</div>`;
 }
 
 function cronRow(reading: CronReading, context: CronRowContext): Markup {

@@ -51,10 +51,9 @@ export function cronStrip(
   }
   const marks = items.map((item) => markOf(item, reading));
   const width = cells * STEP - (STEP - CELL);
-  const first = cells - marks.length;
   const paths = MARKS.map((mark) => {
     const cellsOf = marks.flatMap((one, index) => one === mark ? [index] : []);
-    return cellsOf.length === 0 ? null : pathOf(mark, cellsOf, first);
+    return cellsOf.length === 0 ? null : pathOf(mark, cellsOf);
   });
   return html`
     <svg class="strip" width="${width * scale}" height="${HEIGHT * scale}"
@@ -65,13 +64,9 @@ export function cronStrip(
   `;
 }
 
-function pathOf(
-  mark: CronMark,
-  cells: readonly number[],
-  first: number,
-): Markup {
+function pathOf(mark: CronMark, cells: readonly number[]): Markup {
   const data = cells.map((cell) =>
-    text`M${(first + cell) * STEP} ${HEIGHT - 2}${SHAPES[mark]}`
+    text`M${cell * STEP} ${HEIGHT - 2}${SHAPES[mark]}`
   ).join("") as Plain;
   return html`<path class="strip-mark" data-mark="${mark}" d="${data}"></path>`;
 }
@@ -103,9 +98,16 @@ export function stripRuns(reading: CronReading, cells: number): Markup {
   }</ol>`;
 }
 
-/** What each mark that is drawn means, once for all of them. */
-export function stripLegend(reading: CronReading): Markup {
-  const drawn = new Set(reading.items.map((item) => markOf(item, reading)));
+/** What each mark that is drawn in the strips means, once for all of them. */
+export function stripLegend(
+  readings: readonly CronReading[],
+  cells: number,
+): Markup {
+  const drawn = new Set(
+    readings.flatMap((reading) =>
+      reading.items.slice(-cells).map((item) => markOf(item, reading))
+    ),
+  );
   const items = MARKS.filter((mark) => drawn.has(mark)).map((mark) =>
     html`
       <li>${sample(
