@@ -60,7 +60,12 @@ export function failureExemplar(group: FailureGroup): Exemplar {
       ? sentence`Jobs discarded: ${jobs}, the last ${lastAt}. No error is on record.`
       : sentence`Jobs discarded: ${jobs}, the last ${lastAt}. Error: ${{
         kind: "error",
-        value: { message: template, topFrame: null, stack: null },
+        // A plain error has a message and no name worth telling.
+        value: {
+          message: template.replace(/^Error: /, ""),
+          topFrame: null,
+          stack: null,
+        },
       }}`,
   };
 }
