@@ -103,8 +103,7 @@ export async function enqueueJobs(
   const batches = toBatches(valid);
   const results = batches.length <= 1
     ? await insertAll(db, batches)
-    // All or nothing, also when it takes several statements.
-    : await db.transaction((tx) => insertAll(tx, batches));
+    : await insertTogether(db, batches);
   let next = 0;
   return preparations.map((item) => {
     if (!item.ok) return { status: "invalid", issues: item.issues };
@@ -130,6 +129,26 @@ function toBatches(prepared: readonly Prepared[]): Prepared[][] {
     length += item.length;
   }
   return batches;
+}
+
+/** How often two that ask for the same unique jobs may be in each other's way. */
+const DEADLOCKS_MAX = 5;
+
+/** All or nothing, also when it takes several statements. */
+async function insertTogether(
+  db: Database,
+  batches: readonly (readonly Prepared[])[],
+): Promise<EnqueueResult[]> {
+  for (let deadlocks = 0;; deadlocks++) {
+    try {
+      return await db.transaction((tx) => insertAll(tx, batches));
+    } catch (error) {
+      // One statement takes its keys in order, two do not. Nothing was written.
+      const isDeadlock = error instanceof Error && "code" in error &&
+        error.code === "40P01";
+      if (!isDeadlock || deadlocks >= DEADLOCKS_MAX) throw error;
+    }
+  }
 }
 
 async function insertAll(

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
+import { enqueueJobs } from "../../src/engine/enqueue.ts";
+import { defineWorker } from "../../src/engine/worker.ts";
 import { insertJobs, type JobInsert } from "../../src/store/jobs.ts";
 import {
   createPartition,
@@ -95,6 +97,44 @@ Deno.test("insertJobs() of many at once take over a key that is no longer held, 
     assert.equal(ids.size, 1);
     assert.ok(!ids.has(first.jobId));
   }
+});
+
+Deno.test("enqueueJobs() of several statements tries again when it met another in a deadlock", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const other = await world.connect();
+  const plain = defineWorker({ name: "plain", perform: () => {} });
+  const once = defineWorker({ name: "once", unique: true, perform: () => {} });
+  const a = { worker: once, args: { key: "a" } };
+  const b = { worker: once, args: { key: "b" } };
+  // More than one statement: each has a key that the other side wants as well.
+  const many = Array.from(
+    { length: 9_999 },
+    () => ({ worker: plain, args: {} }),
+  );
+
+  let ours: ReturnType<typeof enqueueJobs> | undefined;
+  const theirs = await db.transaction(async (tx) => {
+    const answers = await enqueueJobs(tx, [b]);
+    ours = enqueueJobs(other, [a, ...many, b]);
+    await until("ours waits for theirs", async () =>
+      (await db.query(sql`
+        select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'
+      `)).length > 0);
+    answers.push(...await enqueueJobs(tx, [a]));
+    return answers;
+  });
+
+  assert.deepEqual(theirs.map(({ status }) => status), [
+    "inserted",
+    "inserted",
+  ]);
+  const answers = await ours;
+  assert.equal(answers?.at(0)?.status, "conflict");
+  assert.equal(answers?.at(-1)?.status, "conflict");
+  const jobs = await db.query(sql`select from yardmaster.jobs`);
+  assert.equal(jobs.length, 10_001);
 });
 
 async function keepPartitions(db: Database): Promise<void> {
