@@ -86,9 +86,9 @@ class RunningEngine implements Engine {
     this.#options = options;
     this.#parts = engineParts(options, {
       wantsJobs: () => this.#wantJobs(),
-      ready: (queues) => this.#ready(queues),
+      ready: (queues) => this.#parts.producer.notice(queues),
       heard: (notice) => this.#heard(notice),
-      listening: () => this.#wakeAll(),
+      listening: () => this.#listening(),
     });
     const { clock, random, onEvent, services, notifier } = this.#parts;
     this.#enqueuer = new Enqueuer({
@@ -236,17 +236,10 @@ class RunningEngine implements Engine {
     );
   }
 
-  #ready(queues: readonly string[]): void {
-    const { executor, producer } = this.#parts;
-    // An empty list was too long to send: it stands for all.
-    const ours = queues.length === 0 ||
-      queues.some((queue) => executor.queues.has(queue));
-    if (ours) producer.notice();
-  }
-
   #heard(notice: Notice): void {
-    const { stager, refresher } = this.#parts;
-    if (notice.t === "ready") this.#ready(notice.q);
+    const { stager, producer, refresher } = this.#parts;
+    // A list that was too long to send is empty, and stands for all.
+    if (notice.t === "ready") producer.notice(notice.q);
     else if (notice.t === "scheduled") this.#wake(stager.name);
     else this.#wake(refresher.name);
   }
@@ -260,7 +253,8 @@ class RunningEngine implements Engine {
     if (this.#state === "started") this.#loops.get(service)?.wake();
   }
 
-  #wakeAll(): void {
+  #listening(): void {
+    this.#parts.producer.notice([]);
     for (const name of this.#loops.keys()) this.#wake(name);
   }
 }

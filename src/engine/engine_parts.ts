@@ -109,7 +109,7 @@ function runningParts(base: Base): Running {
     onEvent,
     onResult: (result) => acknowledger.add(result),
     isFull: () => acknowledger.full,
-    onHungry: () => producer.hungry(),
+    onHungry: (queue) => producer.hungry(queue),
   });
   const heartbeat = heartbeatPart(base, executor);
   const executorId = () => heartbeat.executorId;
@@ -121,7 +121,7 @@ function runningParts(base: Base): Running {
     onFlushed() {
       // Room for what was held up by the bound on the unwritten.
       executor.beginRuns();
-      producer.hungry();
+      producer.roomy();
     },
   });
   const producer: Producer = new Producer({
@@ -141,6 +141,7 @@ function runningParts(base: Base): Running {
     clock,
     onEvent,
     executorId,
+    onRoom: (queues) => producer.notice(queues),
   });
   return { executor, heartbeat, acknowledger, producer, refresher };
 }

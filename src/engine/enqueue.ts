@@ -10,6 +10,7 @@ import {
   type UniqueRule,
   uniqueRule,
 } from "../domain/unique_key.ts";
+import { isStorableJson } from "../domain/storable.ts";
 import {
   type InsertAnswer,
   insertJobs,
@@ -20,7 +21,6 @@ import { replaceJob } from "../store/unique_keys.ts";
 import { checkArgs } from "./args.ts";
 import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
 import type { Inserter } from "./inserter.ts";
-import { isStorableJson } from "./run_result.ts";
 import type { Issue } from "./standard_schema.ts";
 import type { AnyWorker, InputOf, JsonObject } from "./worker.ts";
 
@@ -259,7 +259,10 @@ function toStored(
     return bad("must be at most 1 MiB as JSON");
   }
   if (!isStorableJson(text)) {
-    return bad("must not hold NUL characters or half of a surrogate pair");
+    return bad(
+      "must not hold NUL characters or half of a surrogate pair, nor be " +
+        "nested deeper than 1,000",
+    );
   }
   const stored = JSON.parse(text) as JsonObject;
   return { value: stored, length: text.length, issues: [] };

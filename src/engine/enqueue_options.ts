@@ -7,6 +7,7 @@ import {
   normalizeTags,
   parseDelayMs,
 } from "../domain/job.ts";
+import { isStorableText } from "../domain/storable.ts";
 import {
   REPLACEABLE,
   STATE_GROUPS,
@@ -39,10 +40,13 @@ export interface EnqueueOptions {
 /** Answers what is wrong with a value, or `null`. */
 type Check = (value: unknown) => string | null;
 
+/** Postgres writes years before the first in a way of its own. */
+const RUN_AT_LEAST = Date.parse("0001-01-01T00:00:00Z");
+
 const CHECKS = {
   runAt: (value) =>
     value instanceof Date && !Number.isNaN(value.getTime()) &&
-      Math.abs(value.getTime()) < Date.UTC(9999, 0)
+      value.getTime() >= RUN_AT_LEAST && value.getTime() < Date.UTC(9999, 0)
       ? null
       : "must be a valid Date",
   delayMs: isDelay,
@@ -117,7 +121,7 @@ function isDelay(value: unknown): string | null {
 
 function areTags(value: unknown): string | null {
   if (!Array.isArray(value)) return "must be a list of texts";
-  if (!value.every((tag) => typeof tag === "string" && !tag.includes("\0"))) {
+  if (!value.every((tag) => typeof tag === "string" && isStorableText(tag))) {
     return "must be a list of texts";
   }
   const tags = normalizeTags(value);

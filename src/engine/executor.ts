@@ -32,8 +32,8 @@ export interface ExecutorOptions {
   readonly onResult: (result: RunResult) => void;
   /** Nothing begins while too much is unwritten. */
   readonly isFull: () => boolean;
-  /** A slot is free, and little or nothing waits for it. */
-  readonly onHungry: () => void;
+  /** A slot of a queue is free, and little or nothing waits for it. */
+  readonly onHungry: (queue: string) => void;
 }
 
 /** Runs claimed jobs, as many at a time as their queues allow. */
@@ -169,7 +169,7 @@ export class Executor {
       if (next === null) break;
       void this.#run(next, queue);
     }
-    if (queue.buffered <= queue.lowMark) onHungry();
+    if (queue.buffered <= queue.lowMark) onHungry(queue.name);
     this.#tellIfIdle();
   }
 

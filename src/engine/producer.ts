@@ -37,8 +37,11 @@ export class Producer implements Service {
   readonly name = "producer";
   readonly #options: ProducerOptions;
   #pollMs = POLL_LEAST_MS;
-  /** A queue gave all that the last claim asked of it: there may be more. */
-  #mayHaveMore = true;
+  /**
+   * The queues that may have more: they gave all that was asked of them, or we
+   * were told. Each by itself, or an empty one would hide what another has.
+   */
+  readonly #promising: Set<string>;
   /** The rest of what `tick()` may claim. */
   jobsLeft = Infinity;
   /** Since this process began. */
@@ -46,17 +49,31 @@ export class Producer implements Service {
 
   constructor(options: ProducerOptions) {
     this.#options = options;
+    this.#promising = new Set(options.executor.queues.keys());
   }
 
-  /** A hint that there is work. It counts also when it comes during a claim. */
-  notice(): void {
-    this.#mayHaveMore = true;
-    this.#options.wake();
+  /**
+   * A hint that there is work in these queues; an empty list is all of them. It
+   * counts also when it comes during a claim.
+   */
+  notice(queues: readonly string[]): void {
+    const { executor, wake } = this.#options;
+    const ours = [...executor.queues.keys()].filter((queue) =>
+      queues.length === 0 || queues.includes(queue)
+    );
+    if (ours.length === 0) return;
+    for (const queue of ours) this.#promising.add(queue);
+    wake();
   }
 
-  /** A slot became free. */
-  hungry(): void {
-    if (this.#mayHaveMore) this.#options.wake();
+  /** A slot of this queue became free. */
+  hungry(queue: string): void {
+    if (this.#promising.has(queue)) this.#options.wake();
+  }
+
+  /** There is room for what was held up, whatever the queue. */
+  roomy(): void {
+    if (this.#promising.size > 0) this.#options.wake();
   }
 
   async runOnce(): Promise<ServicePass> {
@@ -69,16 +86,18 @@ export class Producer implements Service {
       return { worked: false, nextInMs: this.#options.pollMs };
     }
     // Cleared before and not after: what we are told meanwhile must count.
-    this.#mayHaveMore = false;
+    for (const { queue } of queues) this.#promising.delete(queue);
     const beganMs = clock.monotonicMs();
     const jobs = await claimJobs(database, { executorId, workers, queues })
       .catch((error: unknown) => {
-        this.#mayHaveMore = true;
+        for (const { queue } of queues) this.#promising.add(queue);
         throw error;
       });
     this.jobsLeft -= jobs.length;
     this.claimed += jobs.length;
-    if (queues.some((demand) => isMet(demand, jobs))) this.#mayHaveMore = true;
+    for (const demand of queues) {
+      if (isMet(demand, jobs)) this.#promising.add(demand.queue);
+    }
     if (jobs.length === 0) return this.#found(false);
     onEvent({
       type: "jobs_claimed",
@@ -95,7 +114,7 @@ export class Producer implements Service {
       ? POLL_LEAST_MS
       : Math.min(this.#pollMs * POLL_GROWTH, pollMs);
     return {
-      worked: found && this.#mayHaveMore,
+      worked: found && this.#promising.size > 0,
       nextInMs: Math.min(this.#pollMs, pollMs),
     };
   }

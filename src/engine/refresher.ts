@@ -18,6 +18,8 @@ export interface RefresherOptions {
   readonly clock: Clock;
   readonly onEvent: OnEvent;
   readonly executorId: () => number | null;
+  /** These queues may run more than before. */
+  readonly onRoom: (queues: readonly string[]) => void;
 }
 
 /** With the time that the statements take, every change is here within 1 s. */
@@ -49,12 +51,15 @@ export class Refresher implements Service {
   }
 
   async #refreshQueues(): Promise<void> {
-    const { database, executor } = this.#options;
+    const { database, executor, onRoom } = this.#options;
     const known = await listQueues(database);
-    for (const { name, chosenLimit, pausedAt } of known) {
-      const queue = executor.queues.get(name);
-      queue?.adopt({ chosenLimit, paused: pausedAt !== null });
-    }
+    const roomy = known.filter(({ name, chosenLimit, pausedAt }) =>
+      executor.queues.get(name)?.adopt({
+        chosenLimit,
+        paused: pausedAt !== null,
+      })
+    );
+    if (roomy.length > 0) onRoom(roomy.map(({ name }) => name));
     executor.giveBackBuffered((run) =>
       executor.queues.get(run.queue)?.paused ?? false
     );

@@ -1,6 +1,7 @@
 import { chooseBackoffMs } from "../domain/backoff.ts";
 import { errorFacts, storable } from "../domain/fingerprint.ts";
 import { afterFailure, JOB_BOUNDS } from "../domain/job.ts";
+import { isStorableJson } from "../domain/storable.ts";
 import type { OnEvent, RunEnd } from "../events.ts";
 import type { RunEvent, RunResult } from "../store/outcomes.ts";
 import type { Run } from "./run.ts";
@@ -145,12 +146,6 @@ function toJson(value: unknown): string | null {
   } catch {
     return null;
   }
-}
-
-/** Postgres stores no NUL, and no half of a surrogate pair, in JSON. */
-export function isStorableJson(text: string): boolean {
-  if (!text.includes("\\u")) return true;
-  return !/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i.test(text);
 }
 
 /** `undefined` where a bundler took the address of the module away. */

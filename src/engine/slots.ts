@@ -39,13 +39,19 @@ export class QueueSlots {
     return this.#chosenLimit ?? this.declaredLimit;
   }
 
-  /** Takes over what an operator chose. */
+  /**
+   * Takes over what an operator chose.
+   *
+   * @returns Whether it may run more than before.
+   */
   adopt({ chosenLimit, paused }: {
     readonly chosenLimit: number | null;
     readonly paused: boolean;
-  }): void {
+  }): boolean {
+    const before = this.paused ? 0 : this.limit;
     this.#chosenLimit = chosenLimit;
     this.paused = paused;
+    return !paused && this.limit > before;
   }
 
   get running(): ReadonlySet<Run> {

@@ -91,3 +91,29 @@ Deno.test("a hint about a cancellation reaches the run, and a lie about one does
   assert.deepEqual(told, ["cancelled"]);
   await runner.stop();
 });
+
+Deno.test("a queue that has more is asked again when a slot is free, also beside an empty one, and without a poll", async () => {
+  await using world = await testPostgres();
+  let ran = 0;
+  const step = defineWorker({
+    name: "step",
+    queue: "busy",
+    perform: async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      ran += 1;
+    },
+  });
+  const engine = createEngine({
+    database: world.db,
+    workers: [step],
+    queues: { empty: { limit: 5 }, busy: { limit: 1 } },
+    notify: false,
+    clock: deafToTime,
+  });
+  await engine.enqueueMany(
+    Array.from({ length: 20 }, () => ({ worker: step, args: {} })),
+  );
+  await engine.start();
+  await until("all ran", () => ran === 20);
+  await engine.stop();
+});

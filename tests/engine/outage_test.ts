@@ -93,6 +93,7 @@ async function world(db: TestDb, fault: () => Error | null) {
     executor,
     acknowledger,
     executorId: () => heartbeat.executorId,
+    onRoom: () => {},
   });
   await heartbeat.runOnce();
   const jobs = await claimTwo(db, heartbeat.lastExecutorId);
