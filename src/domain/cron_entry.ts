@@ -1,5 +1,6 @@
 import { parseCronExpression } from "./cron_expression.ts";
 import { JOB_BOUNDS, normalizeTags } from "./job.ts";
+import { isStorableJson, isStorableText } from "./storable.ts";
 
 /** Who wrote an entry down: the same list as the enum `cron_source`. */
 export const CRON_SOURCES = ["code", "runtime"] as const;
@@ -240,7 +241,7 @@ function isName(value: unknown): boolean {
 function areTags(tags: unknown): boolean {
   return isTexts(tags) && tags.length <= JOB_BOUNDS.tagsMax &&
     tags.every((tag) =>
-      tag.length <= JOB_BOUNDS.tagLengthMax && !tag.includes("\0")
+      tag.length <= JOB_BOUNDS.tagLengthMax && isStorableText(tag)
     );
 }
 
@@ -255,7 +256,7 @@ function isPrintable(value: unknown): boolean {
     const text = JSON.stringify(value);
     return typeof text === "string" &&
       text.startsWith("{") && text.length <= JOB_BOUNDS.jsonLengthMax &&
-      !text.includes("\\u0000");
+      isStorableJson(text);
   } catch {
     return false;
   }

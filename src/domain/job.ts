@@ -1,3 +1,4 @@
+import { isStorableText } from "./storable.ts";
 import type { JobState, TerminalState } from "./state.ts";
 
 export {
@@ -111,7 +112,7 @@ export function parseDelayMs(value: unknown): number | null {
 /** Whether it can name a queue or a worker. */
 export function isName(value: unknown): value is string {
   return typeof value === "string" && value.length >= 1 &&
-    [...value].length <= JOB_BOUNDS.nameLengthMax && !value.includes("\0");
+    [...value].length <= JOB_BOUNDS.nameLengthMax && isStorableText(value);
 }
 
 /** Whether it is a whole number in these bounds. */

@@ -97,6 +97,8 @@ Deno.test("parseCronEntry() refuses what the database could not hold", () => {
     { timezone: "Mars/Olympus" },
     { args: null, meta: 3 },
     { args: { text: "\0" } },
+    { args: { text: "\ud800" } },
+    { tags: ["\ud800"] },
     { meta: { big: 10n } },
     { args: { long: "x".repeat(1_048_577) } },
     { tags: [1] },
@@ -108,6 +110,7 @@ Deno.test("parseCronEntry() refuses what the database could not hold", () => {
   }
   assert.deepEqual(problems({ name: "🦊".repeat(128) }), []);
   assert.deepEqual(problems({ catchUpMax: 0 }), []);
+  assert.deepEqual(problems({ args: { text: "\\u0000" } }), []);
 });
 
 Deno.test("parseCronEntry() never throws", () => {

@@ -25,6 +25,13 @@ function engineOn(database: TestDb): Engine {
   return createEngine({ database, notify: false });
 }
 
+/** So deep that Postgres in the process would never come back. */
+function nested(depth: number): object {
+  let value = {};
+  for (let level = 1; level < depth; level++) value = { value };
+  return value;
+}
+
 async function refused(
   engine: Engine,
   options: Record<string, unknown>,
@@ -122,10 +129,21 @@ Deno.test("enqueue() answers invalid for an option that it does not know or that
     { unique: 7 },
     { database: "postgres://" },
     { toString: 1 },
+    { queue: "\ud800" },
+    { tags: ["half \udc00"] },
+    { meta: { "\ud800": 1 } },
+    { meta: nested(1_001) },
+    { runAt: new Date("0000-12-31T23:59:59Z") },
+    { runAt: new Date("-000100-01-01T00:00:00Z") },
   ];
   for (const each of options) {
     assert.equal(await refused(engine, each), Object.keys(each).join());
   }
+  const deepest = await engine.enqueue(free, {
+    text: '{[\\"',
+    ...nested(1_000),
+  });
+  assert.equal(deepest.status, "inserted");
   assert.equal(
     await refused(engine, { runAt: new Date(), delayMs: 1 }),
     "delayMs",
