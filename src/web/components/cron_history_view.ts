@@ -48,10 +48,11 @@ export function cronHistory(
             : text`No instant is on record from before this page.`
         }</p>`
         : html`
-          <div class="strip-frame">${cronStrip(history, {
-            cells: items.length,
-            scale: 2,
-          })}</div>
+          <div class="strip-frame" role="region" aria-label="Planned instants"
+            tabindex="0">${cronStrip(history, {
+              cells: items.length,
+              scale: 2,
+            })}</div>
           ${stripLegend([history], HISTORY_ITEMS)}
           <p class="muted">${sentence}</p>
           ${historyTable(history, context)}
