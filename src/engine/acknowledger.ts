@@ -17,6 +17,8 @@ export interface AcknowledgerOptions {
 
 /** One statement acknowledges so many. */
 const BATCH_MAX = 1_000;
+/** And so much of outputs, as JSON: Postgres reads a quarter of a gigabyte. */
+const BATCH_LENGTH_MAX = 16 * 1_048_576;
 /** So many runs may have ended without being written. */
 const UNACKNOWLEDGED_MAX = 4_000;
 const RETRY_BASE_MS = 50;
@@ -87,13 +89,25 @@ export class Acknowledger {
   async #flushAll(): Promise<void> {
     for (let turn = 0; turn < GATHER_MICROTASKS; turn++) await null;
     while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0, BATCH_MAX);
+      const batch = this.#takeBatch();
       this.#inFlight = batch;
       await this.#write(batch);
       this.#inFlight = [];
       this.#options.onFlushed();
     }
     this.#flushing = null;
+  }
+
+  #takeBatch(): RunResult[] {
+    let count = 0;
+    let length = 0;
+    for (const { output } of this.#pending) {
+      length += output?.length ?? 0;
+      const isFull = count === BATCH_MAX || length > BATCH_LENGTH_MAX;
+      if (isFull && count > 0) break;
+      count += 1;
+    }
+    return this.#pending.splice(0, count);
   }
 
   async #write(batch: readonly RunResult[]): Promise<void> {

@@ -77,8 +77,11 @@ export class Inserter {
   }
 }
 
-/** The class of the SQLSTATE: a value, or a constraint. Nothing was written. */
+/**
+ * The class of the SQLSTATE: a value, a constraint, or more than Postgres can
+ * take. Nothing was written.
+ */
 export function isAboutData(error: unknown): boolean {
   return error instanceof Error && "code" in error &&
-    typeof error.code === "string" && /^2[23]/.test(error.code);
+    typeof error.code === "string" && /^(?:2[23]|54)/.test(error.code);
 }

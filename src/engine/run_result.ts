@@ -126,7 +126,7 @@ function storableOutput(
   run: Run,
   value: unknown,
   onEvent: OnEvent,
-): { readonly value: unknown } | null {
+): NonNullable<RunResult["output"]> | null {
   const text = toJson(value);
   if (text === null) {
     onEvent({ type: "output_dropped", worker: run.worker, why: "not_json" });
@@ -136,7 +136,7 @@ function storableOutput(
     onEvent({ type: "output_dropped", worker: run.worker, why: "too_large" });
     return null;
   }
-  return { value: JSON.parse(text) };
+  return { value: JSON.parse(text), length: text.length };
 }
 
 function toJson(value: unknown): string | null {

@@ -23,7 +23,11 @@ export interface RunResult {
   /** Of a run that did not simply complete. */
   readonly event?: RunEvent;
   /** What to keep of a completed run. */
-  readonly output?: { readonly value: unknown };
+  readonly output?: {
+    readonly value: unknown;
+    /** Of its JSON text, for whoever puts many into one statement. */
+    readonly length?: number;
+  };
 }
 
 /** What is told about a run beside where its job goes. */

@@ -1,0 +1,73 @@
+/** How results are put into statements. */
+import assert from "node:assert/strict";
+import type { Database } from "../../src/db/database.ts";
+import { type Sql, sql } from "../../src/db/sql.ts";
+import { Acknowledger } from "../../src/engine/acknowledger.ts";
+import { systemClock } from "../../src/engine/clock.ts";
+import type { RunResult } from "../../src/store/outcomes.ts";
+
+/** A database that takes every statement which `fault` lets through. */
+function taking(fault: (statement: Sql) => Error | null): Database {
+  return {
+    schema: "yardmaster",
+    now: sql`now()`,
+    query<R>(statement: Sql): Promise<R[]> {
+      const error = fault(statement);
+      return error === null ? Promise.resolve([]) : Promise.reject(error);
+    },
+    transaction: () => Promise.reject(new Error("not asked for")),
+    script: () => Promise.reject(new Error("not asked for")),
+  };
+}
+
+/** Acknowledges results, and answers with how many went together. */
+async function batches(
+  database: Database,
+  results: readonly RunResult[],
+): Promise<number[]> {
+  const written: number[] = [];
+  const acknowledger = new Acknowledger({
+    database,
+    clock: systemClock,
+    executorId: () => 1,
+    onFlushed: () => {},
+    onEvent(event) {
+      if (event.type === "jobs_acknowledged") written.push(event.jobs);
+    },
+  });
+  for (const result of results) acknowledger.add(result);
+  await acknowledger.flushed();
+  return written;
+}
+
+function completed(index: number, length: number): RunResult {
+  return {
+    leaseId: "1",
+    jobId: `${BigInt(index + 1)}`,
+    attempt: 1,
+    to: "completed",
+    tookMs: 1,
+    output: { value: index, length },
+  };
+}
+
+Deno.test("Acknowledger puts no more outputs into one statement than Postgres can read", async () => {
+  const large = Array.from({ length: 40 }, (_, n) => completed(n, 1_048_576));
+  assert.deepEqual(await batches(taking(() => null), large), [16, 16, 8]);
+
+  const small = Array.from({ length: 1_500 }, (_, n) => completed(n, 100));
+  assert.deepEqual(await batches(taking(() => null), small), [1_000, 500]);
+
+  const huge = [completed(0, 2 ** 30), completed(1, 1)];
+  assert.deepEqual(await batches(taking(() => null), huge), [1, 1]);
+});
+
+Deno.test("Acknowledger halves what is too much for Postgres, rather than try it for ever", async () => {
+  const tooMuch = Object.assign(new Error("too much"), { code: "54000" });
+  const database = taking((statement) => {
+    const [jobs] = statement.render("yardmaster").values.slice(1);
+    return Array.isArray(jobs) && jobs.length > 2 ? tooMuch : null;
+  });
+  const results = Array.from({ length: 8 }, (_, n) => completed(n, 1));
+  assert.deepEqual(await batches(database, results), [2, 2, 2, 2]);
+});
