@@ -53,6 +53,7 @@ export interface YardmasterOptions {
   readonly workers?: readonly AnyWorker[];
   /** What this process runs of; one queue `default` when left out. */
   readonly queues?: Readonly<Record<string, QueueOptions>>;
+  /** What fires by the clock; what code stops declaring stops firing. */
   readonly cron?: readonly CronDeclaration[];
   /** Required before pages are mounted or an operator acts; no default. */
   readonly auth?: Auth;
@@ -62,9 +63,13 @@ export interface YardmasterOptions {
   readonly basePath?: string;
   /** Origins at which browsers see the pages, if a proxy changes the host. */
   readonly allowedOrigins?: readonly string[];
+  /** What the host puts around the pages: its name, and where home is. */
   readonly layout?: Layout;
+  /** The host's own escalation. It is checked, and nothing calls it. */
   readonly escalation?: Escalation;
+  /** The host's own instructions, which forensics links to. */
   readonly runbook?: Runbook;
+  /** How this process says that it lives. */
   readonly executor?: ExecutorOptions;
   /** How long jobs that ended stay visible; 7 days when left out. */
   readonly retentionMs?: number;

@@ -26,7 +26,8 @@ export async function startHost(
     stderr: "piped",
   }).spawn();
   const output = new Output(child);
-  const started = await within(output.find(/http:\/\/localhost:\d+/), START_MS);
+  const address = /http:\/\/(?:localhost|127\.0\.0\.1):\d+/;
+  const started = await within(output.find(address), START_MS);
   if (started === null) {
     child.kill("SIGKILL");
     await output.end();

@@ -1,0 +1,256 @@
+/**
+ * The tables of `docs/` that are made from the code. In a page they stand between
+ * `<!-- table: name -->` and `<!-- end -->`; `deno run -A
+ * tests/support/doc_tables.ts` writes them anew, and a lane says when it must.
+ */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type CliIo, main } from "../../src/cli/main.ts";
+import { type Refusal, REFUSALS, refused } from "../../src/control/refusal.ts";
+import { nextStepLabel } from "../../src/control/refusal.ts";
+import { ACTION_POLICIES, ACTIONS } from "../../src/domain/action.ts";
+import { DIAGNOSES } from "../../src/domain/diagnosis.ts";
+import {
+  CANCEL_FROM,
+  JOB_BOUNDS,
+  JOB_STATES,
+  type JobState,
+  RETRY_FROM,
+} from "../../src/domain/job.ts";
+import { ABORT_KINDS, AbortReason } from "../../src/engine/abort_reason.ts";
+import { ADVICE } from "../../src/option_advice.ts";
+import { OPTION_DEFAULTS } from "../../src/options.ts";
+import { type Permission, PERMISSIONS } from "../../src/seams.ts";
+import { REFUSAL_STATUS } from "../../src/web/refusal_status.ts";
+import { readPages } from "./markdown.ts";
+import { ROOT } from "./sources.ts";
+
+type Row = readonly string[];
+
+const MARK = /<!-- table: (\w+) -->\n([\s\S]*?)<!-- end -->/g;
+
+/** What stands between the marks of a page, and what must. */
+export interface DocTable {
+  readonly name: string;
+  readonly is: string;
+  readonly must: string;
+}
+
+/** Every marked table of a page. */
+export async function tablesOf(text: string): Promise<DocTable[]> {
+  const tables: DocTable[] = [];
+  for (const [, name = "", is = ""] of text.matchAll(MARK)) {
+    const make = Object.hasOwn(TABLES, name) ? TABLES[name] : undefined;
+    if (make === undefined) throw new Error(`There is no table "${name}"`);
+    tables.push({ name, is: plain(is), must: plain(await make()) });
+  }
+  return tables;
+}
+
+/** The formatter pads cells and breaks lines: neither is part of a table. */
+function plain(text: string): string {
+  return text.replaceAll(/-{3,}/g, "---").replaceAll(/\s+/g, " ").trim();
+}
+
+/** What a person who may look is shown; those who act, see `ACTION_POLICIES`. */
+const VIEWS: Readonly<Record<string, string>> = {
+  view_overview: "The overview, `/`",
+  view_jobs: "The list of jobs, `/jobs`",
+  view_job_detail: "One job with its story, `/jobs/:id`",
+  view_queues: "Queues and executors, `/queues` and `/executors`",
+  view_cron: "Cron entries and their slots, `/cron`",
+  view_forensics: "What is known about one thing, `/forensics`, and its export",
+  view_audit: "Who did what and why, `/audit`, and its exports",
+};
+
+const WAITS: Readonly<Record<JobState, string>> = {
+  suspended: "something outside of it",
+  scheduled: "its time",
+  available: "a free executor",
+  executing: "its run",
+  retryable: "its time, after an attempt that failed",
+  completed: "nothing: it ended",
+  cancelled: "nothing: it ended",
+  discarded: "nothing: it ended",
+};
+
+const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
+  permissions: () =>
+    table(
+      ["permission", "asked about", "what it allows"],
+      PERMISSIONS.map((name) => [code(name), askedAbout(name), allows(name)]),
+    ),
+  actions: () =>
+    table(
+      ["action", "on", "reason", "risk", "preview holds", "audit event"],
+      ACTIONS.map((name) => {
+        const { targetType, reason, risk, ttlMs, eventType } =
+          ACTION_POLICIES[name];
+        const least = reason.minCharacters;
+        return [
+          code(name),
+          code(targetType),
+          reason.required ? `required, from ${least} characters` : "optional",
+          risk,
+          `${ttlMs / 60_000} minutes`,
+          code(eventType),
+        ];
+      }),
+    ),
+  refusals: () =>
+    table(
+      ["refusal", "status", "what it says", "what is possible then"],
+      REFUSALS.map((name) => refusalRow(name)),
+    ),
+  states: () =>
+    table(
+      ["state", "it waits for", "retry", "cancel, discard"],
+      JOB_STATES.map((state) => [
+        code(state),
+        WAITS[state],
+        RETRY_FROM.includes(state) ? "yes" : "",
+        CANCEL_FROM.includes(state) ? "yes" : "",
+      ]),
+    ),
+  abort_kinds: () =>
+    table(
+      ["`signal.reason.kind`", "what has happened"],
+      ABORT_KINDS.map((kind) => [code(kind), new AbortReason(kind).message]),
+    ),
+  diagnoses: () =>
+    table(
+      ["diagnosis", "title", "what it says"],
+      Object.entries(DIAGNOSES).map((
+        [name, { title, why }],
+      ) => [code(name), title, why]),
+    ),
+  errors: () => table(["class", "`code`", "what it says"], errorRows()),
+  options: () => table(["option", "needed", "what it is"], optionRows()),
+  defaults: () =>
+    table(
+      ["default", "value"],
+      Object.entries(OPTION_DEFAULTS).map(([key, value]) => [
+        code(key),
+        typeof value === "number"
+          ? value.toLocaleString("en")
+          : code(String(value)),
+      ]),
+    ),
+  bounds: () =>
+    table(
+      ["bound", "value"],
+      Object.entries(JOB_BOUNDS).map(([key, value]) => [
+        code(key),
+        value.toLocaleString("en"),
+      ]),
+    ),
+  decisions: () => decisionRows().join("\n"),
+  events: () => table(["event", "facts", "when"], eventRows()),
+  help: async () => `\`\`\`text\n${await helpText()}\n\`\`\``,
+};
+
+function table(head: Row, rows: readonly Row[]): string {
+  const line = (cells: Row) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)]
+    .join("\n");
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function askedAbout(name: Permission): string {
+  const action = ACTIONS.find((known) => known === name);
+  if (action !== undefined) return code(ACTION_POLICIES[action].targetType);
+  return name === "view_job_detail" ? code("job") : code("page");
+}
+
+function allows(name: Permission): string {
+  const action = ACTIONS.find((known) => known === name);
+  if (action !== undefined) return ACTION_POLICIES[action].effect;
+  const words = VIEWS[name];
+  if (words === undefined) throw new Error(`Say what ${name} shows, in VIEWS`);
+  return words;
+}
+
+function refusalRow(name: Refusal): Row {
+  const { message, legalNextSteps } = refused(name);
+  const status = String(REFUSAL_STATUS[name]);
+  const steps = legalNextSteps.map(nextStepLabel).join("; ");
+  return [code(name), status, message, steps];
+}
+
+/** Read from the file itself, where each is told once. */
+function errorRows(): Row[] {
+  const text = source("src/errors.ts");
+  const pattern =
+    /\/\*\* (.*?) \*\/\nexport class (\w+) extends Error \{[\s\S]*?readonly code = "(\w+)"/g;
+  return [...text.matchAll(pattern)].map((
+    [, says = "", name = "", known = ""],
+  ) => [code(name), code(known), says]);
+}
+
+function optionRows(): Row[] {
+  const text = source("src/options.ts");
+  const body = /interface YardmasterOptions \{([\s\S]*?)\n\}/.exec(text)?.[1];
+  const told = new Map(
+    [...(body ?? "").matchAll(/\/\*\* (.*?) \*\/\n {2}readonly (\w+)/g)]
+      .map(([, says = "", key = ""]) => [key, says]),
+  );
+  return Object.entries(ADVICE).map(([key, { needed }]) => {
+    const says = told.get(key);
+    if (says === undefined) {
+      throw new Error(`Say what "${key}" is, above it in src/options.ts`);
+    }
+    return [code(key), needed, says];
+  });
+}
+
+function eventRows(): Row[] {
+  const [union = ""] = source("src/events.ts").split("/** How a run ended");
+  const pattern =
+    /(?:\/\*\* (.*?) \*\/\n)?\s*\| \{([\s\S]*?)\n? *\}(?=\n {2}(?:\||\/)|;\n)/g;
+  return [...union.matchAll(pattern)].map(([, says = "", body = ""]) => {
+    const name = /readonly type: "(\w+)"/.exec(body)?.[1] ?? "";
+    const facts = [...body.matchAll(/readonly (\w+)\??:/g)]
+      .flatMap(([, fact = ""]) => fact === "type" ? [] : [code(fact)]);
+    return [code(name), facts.join(", "), says];
+  });
+}
+
+function decisionRows(): string[] {
+  return readdirSync(join(ROOT, "docs/decisions")).sort()
+    .filter((name) => /^\d{4}-.*\.md$/.test(name))
+    .map((name) => {
+      const [title = ""] = source(`docs/decisions/${name}`).split("\n");
+      return `- [${title.replace("# ", "")}](${name})`;
+    });
+}
+
+function source(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+async function helpText(): Promise<string> {
+  const lines: string[] = [];
+  const io: CliIo = { env: {}, out: (line) => lines.push(line), err() {} };
+  await main(["--help"], io);
+  return lines.join("\n");
+}
+
+async function writeTables(): Promise<void> {
+  for (const { path, text } of readPages()) {
+    let written = text;
+    for (const [whole, name = ""] of text.matchAll(MARK)) {
+      const made = await TABLES[name]?.();
+      written = written.replace(
+        whole,
+        () => `<!-- table: ${name} -->\n\n${made}\n\n<!-- end -->`,
+      );
+    }
+    if (written !== text) writeFileSync(join(ROOT, path), written);
+  }
+}
+
+if (import.meta.main) await writeTables();
