@@ -2,6 +2,7 @@
  * The pages in Chromium, as a person has them. One browser for the whole file;
  * the tests themselves are in the files beside it.
  */
+import { messagesAreWhole, pagesAreWhole } from "./pages.ts";
 import {
   sessionInDialogs,
   sessionOnPages,
@@ -19,4 +20,12 @@ test("first session: over whole pages, when scripts are off", sessionOnPages);
 test(
   "POST /previews refuses a form of another origin in a real browser",
   sessionRefusesOtherOrigins,
+);
+test(
+  "every page is accessible, fits its screen and asks nobody else, light and dark",
+  pagesAreWhole,
+);
+test(
+  "pages that refuse or find nothing are as accessible as the others",
+  messagesAreWhole,
 );

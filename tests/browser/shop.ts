@@ -1,7 +1,10 @@
 /** The shop of the demo host on a busy day: something in every state. */
+import { PEOPLE } from "../../fixtures/ops_demo.ts";
 import type { Database } from "../../src/db/database.ts";
 import { json, sql } from "../../src/db/sql.ts";
 import type { JobId } from "../../src/domain/job.ts";
+import type { JobState } from "../../src/domain/state.ts";
+import type { Yardmaster } from "../../mod.ts";
 import {
   givenEvent,
   givenExecutor,
@@ -12,14 +15,8 @@ import {
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-/** Jobs that a test asks for by name. */
-export interface Shop {
-  readonly discarded: JobId;
-  readonly executing: JobId;
-  readonly completed: JobId;
-  readonly retryable: JobId;
-  readonly cancelled: JobId;
-}
+/** One job in each state. */
+export type Shop = Readonly<Record<JobState, JobId>>;
 
 /** What Yardmaster would have written `ms` ago, or will in `-ms`. */
 export function ago(db: Database, ms: number): Database {
@@ -137,7 +134,7 @@ async function givenFailures(db: Database, executorId: number) {
   return { discarded, cancelled };
 }
 
-async function givenWaiting(db: Database): Promise<{ retryable: JobId }> {
+async function givenWaiting(db: Database) {
   for (const order of [1040, 1041, 1042]) {
     await givenJob(ago(db, 8 * MINUTE_MS), {
       queue: "mail",
@@ -146,18 +143,21 @@ async function givenWaiting(db: Database): Promise<{ retryable: JobId }> {
       tags: ["mail"],
     });
   }
-  await givenJob(ago(db, 2 * MINUTE_MS), {
+  const available = await givenJob(ago(db, 2 * MINUTE_MS), {
     worker: "resize_photo",
     args: { photo: 311 },
   });
-  await givenJob(db, {
+  const scheduled = await givenJob(db, {
     state: "scheduled",
     queue: "mail",
     worker: "remind_cart",
     args: { cart: 78 },
     dueInMs: HOUR_MS,
   });
-  await givenJob(ago(db, 30_000), { state: "suspended", worker: "sync_stock" });
+  const suspended = await givenJob(ago(db, 30_000), {
+    state: "suspended",
+    worker: "sync_stock",
+  });
   const retryable = await givenJob(ago(db, 40_000), {
     state: "retryable",
     worker: "sync_stock",
@@ -167,5 +167,29 @@ async function givenWaiting(db: Database): Promise<{ retryable: JobId }> {
     dueInMs: 3 * MINUTE_MS,
     error: 'Warehouse "south" answered 503, try again',
   });
-  return { retryable };
+  return { available, scheduled, suspended, retryable };
+}
+
+/** What an operator did in it, from one change that was made to one refused. */
+export async function givenChanges(
+  { operator }: Yardmaster,
+  shop: Shop,
+): Promise<void> {
+  const actor = { id: "ops-demo", label: PEOPLE["ops-demo"].label };
+  await operator.pauseCronEntry({
+    actor,
+    name: "reports",
+    reason: "The disk of the reports is full",
+  });
+  await operator.scaleQueue({ actor, name: "mail", limit: 2, reason: "" });
+  await operator.retryJob({
+    actor,
+    jobId: shop.cancelled,
+    reason: "The customer came back",
+  });
+  await operator.cancelJob({
+    actor: { id: "viewer" },
+    jobId: shop.scheduled,
+    reason: "May I do this?",
+  });
 }
