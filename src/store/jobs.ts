@@ -189,14 +189,40 @@ function uniqueClaims(db: Database): Sql {
   `;
 }
 
-/** Null when the holder is gone: then it holds nothing. */
+/**
+ * Null when the holder is gone: then it holds nothing.
+ *
+ * Not by `job_states`, which takes all leases apart to find one job: with 20,000
+ * jobs running that is 8 ms for each key. Here they are looked at last.
+ */
 function holderState(): Sql {
   return sql`(
-    select coalesce(job_states.state, 'suspended')
+    select coalesce(
+      (
+        select state::text::yardmaster.job_state
+        from yardmaster.outcomes
+        where outcomes.job_id = held.job_id
+      ),
+      (
+        select state::text::yardmaster.job_state
+        from yardmaster.scheduled
+        where scheduled.job_id = held.job_id
+      ),
+      (
+        select 'available'::yardmaster.job_state
+        from yardmaster.ready
+        where ready.job_id = held.job_id
+      ),
+      case
+        when exists (
+          select from yardmaster.leases
+          where job_ids @> array[held.job_id]
+        ) then 'executing'::yardmaster.job_state
+        else 'suspended'
+      end
+    )
     from yardmaster.jobs
-    left join yardmaster.job_states on job_states.job_id = jobs.id
     where jobs.id = held.job_id
-    limit 1
   )`;
 }
 

@@ -117,3 +117,35 @@ Deno.test("pruneUniqueKeys() forgets what has expired and what is held by nobody
     [{ key: "kept" }],
   );
 });
+
+Deno.test("insertJobs() looks at no lease for a key whose holder has ended, or waits", async () => {
+  await using db = await testDb();
+  const scans = async () => {
+    const [row] = await db.query<{ scans: string }>(sql`
+      select seq_scan + coalesce(idx_scan, 0) as scans
+      from pg_stat_xact_all_tables
+      where relid = 'yardmaster.leases'::regclass
+    `);
+    return row?.scans ?? "0";
+  };
+  const states = [...unique.states, "completed"] as const;
+  await enqueue(db, { key: "waits", states });
+  const ended = await enqueue(db, { key: "ended", states });
+  await db.query(sql`
+    with gone as (
+      delete from yardmaster.ready where job_id = ${ended.jobId}::bigint
+      returning job_id
+    )
+    insert into yardmaster.outcomes (
+      job_id, state, attempt, took_ms, finished_at
+    )
+    select job_id, 'completed', 1, 1, ${db.now} from gone
+  `);
+
+  const before = await scans();
+  for (const key of ["waits", "ended"]) {
+    const answer = await enqueue(db, { key, states });
+    assert.equal(answer.status, "conflict");
+  }
+  assert.equal(await scans(), before);
+});
