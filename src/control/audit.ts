@@ -15,7 +15,13 @@ import {
   verifyAuditChunk,
 } from "../store/audit.ts";
 import { linkPreview } from "../store/previews.ts";
-import { allowed, type Control, principalOf, type Via } from "./control.ts";
+import {
+  allowed,
+  type Control,
+  principalOf,
+  reportFailure,
+  type Via,
+} from "./control.ts";
 import { type Refusal, type Refused, refused } from "./refusal.ts";
 
 /** What was asked for, as far as it is known before anything is decided. */
@@ -62,6 +68,7 @@ const RECORDED: Readonly<Record<Refusal, boolean>> = {
  *
  * The host's code runs before the transaction: it may query, and PGlite has one
  * connection. A refusal commits what `act` wrote; only a fault rolls it back.
+ * A refusal that can not be recorded is a refusal all the same.
  */
 export async function command<Done extends { readonly ok: true }>(
   control: Control,
@@ -79,7 +86,14 @@ export async function command<Done extends { readonly ok: true }>(
   return await control.db.transaction(async (tx) => {
     const answer = mayAct ? await act(tx, principal) : refused("not_allowed");
     if (!answer.ok && RECORDED[answer.refusal]) {
-      await recordRefusal(tx, { asked, principal, refusal: answer });
+      const refusal: Refused = answer;
+      // In a transaction of its own: an audit that can not be written takes no
+      // change with it, and whoever is refused hears why.
+      await tx.transaction((inner) =>
+        recordRefusal(inner, { asked, principal, refusal })
+      ).catch((error: unknown) =>
+        reportFailure(control, { seam: "audit", error })
+      );
     }
     return answer;
   });

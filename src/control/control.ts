@@ -20,15 +20,18 @@ export interface Control {
   readonly auth: Pick<Auth, "authorize" | "auditPrincipal">;
   /** Sends a hint after the commit: by NOTIFY, unless the host has another way. */
   readonly notify?: (notice: Notice) => void | Promise<void>;
-  /** Hears of a seam that threw or answered nonsense; the answer was then no. */
+  /**
+   * Hears of a seam that threw or answered nonsense; the answer was then no. And
+   * of a refusal that the audit could not take; it stands all the same.
+   */
   readonly onSeamFailure?: (failure: SeamFailure) => void;
   /** Open previews of one actor; beyond it the oldest expire. 100 if left out. */
   readonly openPreviewsMax?: number;
 }
 
-/** A host function that did not answer as it must. */
+/** A host function, or the audit, that did not answer as it must. */
 export interface SeamFailure {
-  readonly seam: "authorize" | "auditPrincipal";
+  readonly seam: "authorize" | "auditPrincipal" | "audit";
   /** What it threw; absent when it answered nonsense. */
   readonly error?: unknown;
 }
@@ -52,10 +55,12 @@ export async function allowed(
       permission,
       resource,
     );
-    if (typeof answer !== "boolean") failed(control, { seam: "authorize" });
+    if (typeof answer !== "boolean") {
+      reportFailure(control, { seam: "authorize" });
+    }
     return answer === true;
   } catch (error) {
-    failed(control, { seam: "authorize", error });
+    reportFailure(control, { seam: "authorize", error });
     return false;
   }
 }
@@ -69,10 +74,10 @@ export async function principalOf(
     const answer: unknown = await control.auth.auditPrincipal(actor);
     if (answer === null || answer === undefined) return null;
     const principal = parsePrincipal(answer);
-    if (principal === null) failed(control, { seam: "auditPrincipal" });
+    if (principal === null) reportFailure(control, { seam: "auditPrincipal" });
     return principal;
   } catch (error) {
-    failed(control, { seam: "auditPrincipal", error });
+    reportFailure(control, { seam: "auditPrincipal", error });
     return null;
   }
 }
@@ -125,7 +130,8 @@ export async function notify(control: Control, notice: Notice): Promise<void> {
   }
 }
 
-function failed(control: Control, failure: SeamFailure): void {
+/** Tells the host that an answer was no for want of a better one. */
+export function reportFailure(control: Control, failure: SeamFailure): void {
   try {
     control.onSeamFailure?.(failure);
   } catch {

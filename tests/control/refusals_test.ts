@@ -124,6 +124,31 @@ for (const refusal of REFUSALS) {
   });
 }
 
+Deno.test("a refusal that the audit can not take is a refusal all the same, and nothing else is done", async () => {
+  await using db = await testDb();
+  const control = controlOf(db);
+  await givenCronEntry(db);
+  const { token } = await ready(control);
+  await db.script("alter table yardmaster.audit_events rename to elsewhere");
+
+  const refusal = await createPreview(control, {
+    actor,
+    action: "pause_queue",
+    targetId: "no",
+  });
+
+  assert(!refusal.ok);
+  assert.equal(refusal.refusal, "not_found");
+  assert.deepEqual(control.failures.map(({ seam }) => seam), ["audit"]);
+  // What would change something is not done without its event.
+  await assert.rejects(
+    db.transaction((tx) =>
+      executePreview({ ...control, db: tx }, { actor, token })
+    ),
+  );
+  assert.deepEqual(await previewStatuses(db), ["ready"]);
+});
+
 Deno.test("executePreview() leaves a preview ready when its reason is rejected", async () => {
   await using db = await testDb();
   const control = controlOf(db);
