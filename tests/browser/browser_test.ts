@@ -2,7 +2,18 @@
  * The pages in Chromium, as a person has them. One browser for the whole file;
  * the tests themselves are in the files beside it.
  */
+import {
+  impatienceChangesNothing,
+  impatienceOnPages,
+  keyboardReachesEverything,
+} from "./keyboard.ts";
 import { messagesAreWhole, pagesAreWhole } from "./pages.ts";
+import {
+  addressesHoldTheState,
+  refreshKeepsPlaces,
+  refreshWaits,
+  refreshWaitsForDialogs,
+} from "./refresh.ts";
 import {
   sessionInDialogs,
   sessionOnPages,
@@ -29,3 +40,25 @@ test(
   "pages that refuse or find nothing are as accessible as the others",
   messagesAreWhole,
 );
+test(
+  "a keyboard reaches the content at once, and every step of a change",
+  keyboardReachesEverything,
+);
+test(
+  "POST /previews/:token/executions is sent once by two clicks, and by three",
+  impatienceChangesNothing,
+);
+test(
+  "POST /previews/:token/executions changes one thing when scripts are off",
+  impatienceOnPages,
+);
+test(
+  "a page refreshes itself, unless somebody types, selects or looks elsewhere",
+  refreshWaits,
+);
+test("a page does not refresh itself below a dialog", refreshWaitsForDialogs);
+test(
+  "a refresh keeps what is open, focused and in view where it is",
+  refreshKeepsPlaces,
+);
+test("an address holds all of what a list shows", addressesHoldTheState);

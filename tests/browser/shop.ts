@@ -165,7 +165,12 @@ async function givenWaiting(db: Database) {
     tags: ["warehouse"],
     attempt: 1,
     dueInMs: 3 * MINUTE_MS,
-    error: 'Warehouse "south" answered 503, try again',
+  });
+  await givenEvent(ago(db, 39_000), {
+    jobId: retryable,
+    message: 'Warehouse "south" answered 503, try again',
+    stack: 'Error: Warehouse "south" answered 503, try again\n' +
+      "    at syncStock (file:///shop/workers/sync_stock.ts:31:9)",
   });
   return { available, scheduled, suspended, retryable };
 }
