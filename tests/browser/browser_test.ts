@@ -2,6 +2,7 @@
  * The pages in Chromium, as a person has them. One browser for the whole file;
  * the tests themselves are in the files beside it.
  */
+import { canariesStayHidden } from "./canary.ts";
 import {
   impatienceChangesNothing,
   impatienceOnPages,
@@ -19,6 +20,7 @@ import {
   sessionOnPages,
   sessionRefusesOtherOrigins,
 } from "./session.ts";
+import { pagesAreLight } from "./weight.ts";
 import { useWorld } from "./world.ts";
 
 const { test } = useWorld();
@@ -62,3 +64,11 @@ test(
   refreshKeepsPlaces,
 );
 test("an address holds all of what a list shows", addressesHoldTheState);
+test(
+  "no answer holds a secret of a job or a cron entry that the policy did not show",
+  canariesStayHidden,
+);
+test(
+  "a first visit stays within its weight, also to a full list",
+  pagesAreLight,
+);

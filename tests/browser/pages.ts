@@ -9,7 +9,9 @@ import { hrefsOf } from "../support/web_world.ts";
 import { givenChanges, type Shop } from "./shop.ts";
 import { BASE, type World } from "./world.ts";
 
-/** Links are followed to no more than so many pages. */
+/** Links are followed to so many pages of a kind; more would show no more. */
+const PAGES_PER_KIND = 30;
+/** More than that, and a page makes up links without an end. */
 const PAGES_MAX = 400;
 /** Windows that look at pages side by side. */
 const WINDOWS = 2;
@@ -96,6 +98,7 @@ export async function crawl(
 ) {
   const headers = { cookie: await cookie(person) };
   const found = new Set([BASE]);
+  const kinds = new Map<string, number>();
   const visited: string[] = [];
   const faults: string[] = [];
   for (const path of found) {
@@ -111,9 +114,12 @@ export async function crawl(
     visited.push(path);
     for (const href of hrefsOf(body)) {
       const url = new URL(href, origin + path);
-      if (url.origin === origin && url.pathname.startsWith(BASE)) {
-        found.add(url.pathname + url.search);
-      }
+      const next = url.pathname + url.search;
+      if (url.origin !== origin || !next.startsWith(BASE)) continue;
+      const of = kinds.get(kindOf(next)) ?? 0;
+      if (found.has(next) || of === PAGES_PER_KIND) continue;
+      kinds.set(kindOf(next), of + 1);
+      found.add(next);
     }
   }
   return { visited, faults };
@@ -139,18 +145,18 @@ function isRealForm(tag: string): boolean {
     /\saction="/i.test(tag);
 }
 
-/** Pages whose addresses differ in nothing but names, ids and numbers. */
+/** Addresses of one kind differ in nothing but names, ids and numbers. */
+function kindOf(path: string): string {
+  const { pathname, searchParams } = new URL(path, "http://localhost");
+  const [, , , section = "overview", id] = pathname.split("/");
+  const query = [...searchParams].map(([key, value]) =>
+    key === "resource_type" ? value : key
+  );
+  return [section, id ? "one" : "list", ...query.sort()].join(" ");
+}
+
 function oneOfEachKind(paths: readonly string[]): string[] {
-  const kinds = new Map<string, string>();
-  for (const path of paths) {
-    const { pathname, searchParams } = new URL(path, "http://localhost");
-    const [, , , section = "overview", id] = pathname.split("/");
-    const query = [...searchParams].map(([key, value]) =>
-      key === "resource_type" ? value : key
-    );
-    const kind = [section, id ? "one" : "list", ...query.sort()].join(" ");
-    if (!kinds.has(kind)) kinds.set(kind, path);
-  }
+  const kinds = new Map(paths.toReversed().map((path) => [kindOf(path), path]));
   return [...kinds.values()];
 }
 
