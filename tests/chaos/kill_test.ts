@@ -89,6 +89,15 @@ for (const notify of [true, false]) {
         async () => await count(world, "completed") === JOBS,
       );
 
+      // The one that held nothing is found missing when its time has come.
+      await until("both victims are missing", async () => {
+        const missing = await world.db.query(sql`
+          select from yardmaster.executors
+          where stopped_at >= beat_at + missing_after
+        `);
+        return missing.length === victims.length;
+      });
+
       assert.equal(await survivors[0]?.end("SIGTERM"), 0);
       await assertLedger(world, pool);
     } finally {
