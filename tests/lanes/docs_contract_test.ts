@@ -8,10 +8,16 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { main } from "../../src/cli/main.ts";
+import { DIAGNOSES } from "../../src/domain/diagnosis.ts";
 import { tablesOf } from "../support/doc_tables.ts";
 import { forbiddenIn } from "../support/forbidden_phrases.ts";
 import { startHost } from "../support/host_process.ts";
-import { type Block, type Page, readPages } from "../support/markdown.ts";
+import {
+  type Block,
+  type Page,
+  pageOf,
+  readPages,
+} from "../support/markdown.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { ROOT } from "../support/sources.ts";
 import { Visitor } from "../support/visitor.ts";
@@ -20,19 +26,32 @@ const testPostgres = usePostgres();
 const PAGES = readPages();
 const BLOCKS = PAGES.flatMap(({ blocks }) => blocks);
 const HOSTS = BLOCKS.filter(({ kind }) => kind === "ts host");
-/** A block of another kind would be checked by nobody. `text` is output. */
-const KINDS = ["ts", "ts host", "sh", "json", "text"];
+/** A block of another kind would be checked by nobody. */
+const KINDS = ["ts", "ts host", "sh"];
 const CONFIG = `--config=${join(ROOT, "deno.json")}`;
 const JOB_WITHIN_MS = 30_000;
 
 Deno.test("every block in the pages is of a kind that is checked", () => {
-  none(
-    BLOCKS.filter(({ kind }) => !KINDS.includes(kind)).map((block) =>
+  const made = new Set(PAGES.flatMap(({ text }) => textsMadeIn(text)));
+  none([
+    ...BLOCKS.filter(({ kind, code }) =>
+      !KINDS.includes(kind) && !(kind === "text" && made.has(code))
+    ).map((block) =>
       `${placeOf(block)}: "${block.kind}" is not one of ${KINDS.join(", ")}`
     ),
-  );
-  for (const { kind, code } of BLOCKS) if (kind === "json") JSON.parse(code);
+    // A fence in a quotation, or code that is only indented.
+    ...PAGES.filter(({ prose }) =>
+      /```|~~~|(^|\n)(?![ ]*[-*\d|])[^\n]*\n\n( {4,}|\t)\S/.test(prose)
+    ).map(({ path }) => `${path}: has code outside of a block`),
+  ]);
 });
+
+/** Output that a table of ours holds, which another test compares. */
+function textsMadeIn(text: string): string[] {
+  return [...text.matchAll(/<!-- table: \w+ -->([\s\S]*?)<!-- end -->/g)]
+    .flatMap(([, made = ""]) => pageOf("", made).blocks)
+    .map(({ code }) => code);
+}
 
 Deno.test("every TypeScript block in the pages runs, but for whole hosts", async () => {
   await using world = await testPostgres();
@@ -227,6 +246,26 @@ Deno.test("what is called tested names the files that test it", () => {
     return named.filter((path) => !existsSync(join(ROOT, path)))
       .map((path) => `${path} does not exist`);
   }));
+});
+
+Deno.test("what troubleshooting calls by name is called so", () => {
+  const page = PAGES.find(({ path }) => path.endsWith("/troubleshooting.md"));
+  const titles: readonly string[] = Object.values(DIAGNOSES).map(({ title }) =>
+    title
+  );
+  const messages = ["errors.ts", "setup.ts"]
+    .map((file) => readFileSync(join(ROOT, "src/web", file), "utf8")).join();
+  const namesIn = (heading: string) =>
+    sectionOf(page, heading).split("\n")
+      .filter((line) => /^\| (?!-|what )/.test(line))
+      .map((line) => line.split("|")[1]?.trim() ?? "");
+  const jobs = namesIn("A job does not run");
+  const pages = namesIn("A page refuses");
+  assert.ok(jobs.length > 3 && pages.length > 3, "the tables are not there");
+  none([
+    ...jobs.filter((name) => !titles.includes(name)),
+    ...pages.filter((name) => !messages.includes(`text\`${name}\``)),
+  ]);
 });
 
 function sectionOf(page: Page | undefined, heading: string): string {
