@@ -9,6 +9,7 @@ import {
   givenEvent,
   givenExecutor,
   givenJob,
+  givenQueue,
   type JobOf,
 } from "../support/job_world.ts";
 
@@ -25,7 +26,7 @@ export function ago(db: Database, ms: number): Database {
     schema: db.schema,
     now,
     query: db.query.bind(db),
-    transaction: db.transaction.bind(db),
+    transaction: (work) => db.transaction((tx) => work(ago(tx, ms))),
     script: db.script.bind(db),
   };
 }
@@ -123,6 +124,20 @@ async function givenFailures(db: Database, executorId: number) {
       });
     }
   }
+  const lost = await givenJob(ago(db, 31 * MINUTE_MS), {
+    state: "discarded",
+    queue: "reports",
+    worker: "build_report",
+    args: { month: "2026-07" },
+    attempt: 3,
+    maxAttempts: 3,
+    executorId,
+  });
+  await givenEvent(ago(db, 31 * MINUTE_MS), {
+    jobId: lost,
+    attempt: 3,
+    message: "No space is left on the disk of the reports",
+  });
   const cancelled = await givenJob(ago(db, 25 * MINUTE_MS), {
     state: "cancelled",
     queue: "mail",
@@ -147,6 +162,14 @@ async function givenWaiting(db: Database) {
     worker: "resize_photo",
     args: { photo: 311 },
   });
+  await givenQueue(db, { name: "photos", limit: 4 });
+  for (const photo of [312, 313]) {
+    await givenJob(ago(db, 3 * MINUTE_MS), {
+      queue: "photos",
+      worker: "resize_photo",
+      args: { photo },
+    });
+  }
   const scheduled = await givenJob(db, {
     state: "scheduled",
     queue: "mail",
