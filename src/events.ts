@@ -3,7 +3,9 @@
  * small sets (workers, queues, services); ids and messages are never labels.
  */
 export type YardmasterEvent =
+  /** This process claims from now on. */
   | { readonly type: "engine_started"; readonly executorId: number }
+  /** It claims nothing any more; so many jobs went back. */
   | { readonly type: "engine_stopped"; readonly givenBack: number }
   /** Several a second when busy: one for each batch. */
   | {
@@ -11,6 +13,7 @@ export type YardmasterEvent =
     readonly jobs: number;
     readonly tookMs: number;
   }
+  /** One for each run. */
   | {
     readonly type: "run_ended";
     readonly worker: string;
@@ -27,6 +30,7 @@ export type YardmasterEvent =
     readonly worker: string;
     readonly why: "not_json" | "too_large";
   }
+  /** What their runs came to is written. */
   | { readonly type: "jobs_acknowledged"; readonly jobs: number }
   /** The leases no longer held these jobs; nothing was written. */
   | { readonly type: "acknowledgements_lost"; readonly jobs: number }
@@ -36,22 +40,27 @@ export type YardmasterEvent =
     readonly jobs: number;
     readonly error: unknown;
   }
+  /** Their time has come: they are ready. */
   | { readonly type: "jobs_staged"; readonly jobs: number }
+  /** Taken from missing executors; some had no attempt left. */
   | {
     readonly type: "jobs_rescued";
     readonly rescued: number;
     readonly discarded: number;
   }
+  /** Executors gave no sign of life for too long. */
   | { readonly type: "executors_missing"; readonly executors: number }
   /** This process could not beat in time, or was found missing. */
   | { readonly type: "executor_lost"; readonly runs: number }
   /** Jobs of ours that nothing here runs: the answer to a claim was lost. */
   | { readonly type: "leases_recovered"; readonly jobs: number }
+  /** Days were made ahead, or dropped with their evidence. */
   | {
     readonly type: "partitions_changed";
     readonly created: number;
     readonly dropped: number;
   }
+  /** Old jobs that the default partitions held. */
   | { readonly type: "jobs_pruned"; readonly jobs: number }
   /** A pass of a service threw; the next one follows after a while. */
   | {
