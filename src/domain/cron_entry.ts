@@ -48,18 +48,23 @@ export const CRON_BOUNDS = {
 export interface CronDeclaration {
   /** 1 to 128 characters, unique. */
   readonly name: string;
-  /** See `CronExpression` for the grammar. */
+  /** Five fields, six with seconds in front, or a nickname such as `@daily`. */
   readonly expression: string;
   /** An IANA name; `Etc/UTC` when left out. */
   readonly timezone?: string;
   /** A worker, whose own settings then count, or only its name. */
   readonly worker: string | CronWorker;
+  /** What its jobs are given; an empty object when left out. */
   readonly args?: Readonly<Record<string, unknown>>;
+  /** Notes that no worker reads. */
   readonly meta?: Readonly<Record<string, unknown>>;
   /** Where its jobs wait; the worker's own queue when left out. */
   readonly queue?: string;
+  /** 0 (first) to 9; the worker's own when left out. */
   readonly priority?: number;
+  /** 1 to 1,000; the worker's own when left out. */
   readonly maxAttempts?: number;
+  /** The worker's own when left out. */
   readonly tags?: readonly string[];
   /** Its jobs may run for so long after they fired. */
   readonly deadlineMs?: number | null;

@@ -22,14 +22,17 @@ export interface EnqueueOptions {
   readonly runAt?: Date;
   /** Not before so many milliseconds from now, by the database's clock. */
   readonly delayMs?: number;
+  /** Where it waits. */
   readonly queue?: string;
   /** 0 (first) to 9. */
   readonly priority?: number;
+  /** 1 to 1,000. */
   readonly maxAttempts?: number;
   /** Trimmed, lower-cased and without repetitions; added to the worker's. */
   readonly tags?: readonly string[];
   /** Notes that no worker reads: a JSON object of at most 1 MiB. */
   readonly meta?: Readonly<Record<string, unknown>>;
+  /** When it counts as the same as another; key by key. */
   readonly unique?: boolean | UniqueOptions;
   /** From now; after that the job is cancelled, running or not. */
   readonly deadlineMs?: number;

@@ -48,6 +48,7 @@ export interface WorkerDefinition<Input, Parsed, Output> {
   readonly maxAttempts?: number;
   /** 0 (first) to 9; 0 by default. */
   readonly priority?: number;
+  /** Added to those of the call; up to 50. */
   readonly tags?: readonly string[];
   /** Milliseconds to wait after a failed attempt. */
   readonly backoff?: Backoff;
@@ -61,6 +62,7 @@ export interface WorkerDefinition<Input, Parsed, Output> {
   readonly deadlineMs?: number;
   /** Keeps what `perform` returned, as JSON of at most 1 MiB. */
   readonly recordOutput?: boolean;
+  /** When two of its jobs count as the same; never when left out. */
   readonly unique?: boolean | UniqueOptions;
 }
 

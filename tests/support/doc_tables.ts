@@ -9,6 +9,13 @@ import { type CliIo, main } from "../../src/cli/main.ts";
 import { type Refusal, REFUSALS, refused } from "../../src/control/refusal.ts";
 import { nextStepLabel } from "../../src/control/refusal.ts";
 import { ACTION_POLICIES, ACTIONS } from "../../src/domain/action.ts";
+import {
+  CRON_BOUNDS,
+  CRON_CATCH_UPS,
+  CRON_OVERLAPS,
+  type CronCatchUp,
+  type CronOverlap,
+} from "../../src/domain/cron_entry.ts";
 import { DIAGNOSES } from "../../src/domain/diagnosis.ts";
 import {
   CANCEL_FROM,
@@ -18,6 +25,7 @@ import {
   RETRY_FROM,
 } from "../../src/domain/job.ts";
 import { ABORT_KINDS, AbortReason } from "../../src/engine/abort_reason.ts";
+import type { RunEnd } from "../../src/events.ts";
 import { ADVICE } from "../../src/option_advice.ts";
 import { OPTION_DEFAULTS } from "../../src/options.ts";
 import { type Permission, PERMISSIONS } from "../../src/seams.ts";
@@ -73,6 +81,37 @@ const WAITS: Readonly<Record<JobState, string>> = {
   cancelled: "nothing: it ended",
   discarded: "nothing: it ended",
 };
+
+const RUN_ENDS: Readonly<Record<RunEnd, string>> = {
+  completed: "a value",
+  failed: "an error",
+  timed_out: "nothing in time",
+  snoozed: "it asked to run later",
+  cancelled: "it said that the job is not wanted",
+  discarded: "it said that no attempt can help",
+  expired: "the deadline of its job passed",
+  given_back: "it was interrupted, and its job went back",
+};
+
+const OVERLAPS: Readonly<Record<CronOverlap, string>> = {
+  allow: "another job",
+  skip: "no job",
+  queue_one: "one job more when those before have ended; beyond one, no job",
+  cancel_previous:
+    "those before are cancelled, also while they run; then another job",
+};
+
+const CATCH_UPS: Readonly<Record<CronCatchUp, string>> = {
+  none: "what was missed is recorded as missed",
+  latest: "the newest becomes a job, the others are recorded as missed",
+  all:
+    `the newest \`catchUpMax\` become jobs: ${CRON_BOUNDS.catchUpMaxDefault}` +
+    ` when left out, ${CRON_BOUNDS.catchUpMax.toLocaleString("en")} at most`,
+};
+
+function defaultIf(isDefault: boolean): string {
+  return isDefault ? " (when left out)" : "";
+}
 
 const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
   permissions: () =>
@@ -146,6 +185,47 @@ const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
     ),
   decisions: () => decisionRows().join("\n"),
   events: () => table(["event", "facts", "when"], eventRows()),
+  worker: () =>
+    table(
+      ["key", "what it is"],
+      memberRows("src/engine/worker.ts", "WorkerDefinition"),
+    ),
+  enqueue: () =>
+    table(
+      ["key", "what it is"],
+      memberRows("src/engine/enqueue_options.ts", "EnqueueOptions"),
+    ),
+  unique: () =>
+    table(
+      ["key", "what it says"],
+      memberRows("src/domain/unique_key.ts", "UniqueOptions"),
+    ),
+  cron_entry: () =>
+    table(
+      ["key", "what it is"],
+      memberRows("src/domain/cron_entry.ts", "CronDeclaration"),
+    ),
+  run_ends: () =>
+    table(
+      ["`end`", "what the run came to"],
+      Object.entries(RUN_ENDS).map(([end, says]) => [code(end), says]),
+    ),
+  overlaps: () =>
+    table(
+      ["`overlap`", "what happens"],
+      CRON_OVERLAPS.map((name) => [
+        code(name),
+        OVERLAPS[name] + defaultIf(name === CRON_BOUNDS.overlapDefault),
+      ]),
+    ),
+  catch_ups: () =>
+    table(
+      ["`catchUp`", "what happens"],
+      CRON_CATCH_UPS.map((name) => [
+        code(name),
+        CATCH_UPS[name] + defaultIf(name === CRON_BOUNDS.catchUpDefault),
+      ]),
+    ),
   help: async () => `\`\`\`text\n${await helpText()}\n\`\`\``,
 };
 
@@ -191,13 +271,33 @@ function errorRows(): Row[] {
   ) => [code(name), code(known), says]);
 }
 
-function optionRows(): Row[] {
-  const text = source("src/options.ts");
-  const body = /interface YardmasterOptions \{([\s\S]*?)\n\}/.exec(text)?.[1];
-  const told = new Map(
-    [...(body ?? "").matchAll(/\/\*\* (.*?) \*\/\n {2}readonly (\w+)/g)]
-      .map(([, says = "", key = ""]) => [key, says]),
+/** What stands above each member of an interface, in order. */
+function membersOf(path: string, name: string): Map<string, string> {
+  const [, rest = ""] = source(path).split(new RegExp(`interface ${name}\\b`));
+  const [body = ""] = rest.split("\n}");
+  const pattern =
+    /(?: {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)? {2}readonly (\w+)\??:/g;
+  return new Map(
+    [...body.matchAll(pattern)].map(([, says = "", key = ""]) => [
+      key,
+      says.replaceAll(/\n +\* ?/g, " ").replaceAll(
+        /\{@linkcode (\w+)\}/g,
+        "`$1`",
+      )
+        .trim(),
+    ]),
   );
+}
+
+function memberRows(path: string, name: string): Row[] {
+  return [...membersOf(path, name)].map(([key, says]) => {
+    if (says === "") throw new Error(`${path}: say what "${key}" is`);
+    return [code(key), says];
+  });
+}
+
+function optionRows(): Row[] {
+  const told = membersOf("src/options.ts", "YardmasterOptions");
   return Object.entries(ADVICE).map(([key, { needed }]) => {
     const says = told.get(key);
     if (says === undefined) {
