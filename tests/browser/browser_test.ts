@@ -3,6 +3,7 @@
  * the tests themselves are in the files beside it.
  */
 import { canariesStayHidden } from "./canary.ts";
+import { faultsAreSeen } from "./faults.ts";
 import {
   impatienceChangesNothing,
   impatienceOnPages,
@@ -24,6 +25,11 @@ import { pagesAreLight } from "./weight.ts";
 import { useWorld } from "./world.ts";
 
 const { test } = useWorld();
+
+test(
+  "what the tests in a browser look out for is seen when it happens",
+  faultsAreSeen,
+);
 
 test(
   "first session: in a dialog, that keeps the focus and what was typed",

@@ -11,8 +11,8 @@ const ENTRY = `${BASE}/cron/nightly_sync`;
 
 /** From the overview to the executed preview, with Tab and Enter. */
 export async function keyboardReachesEverything(world: World): Promise<void> {
-  await using window = await world.window("ops-demo");
-  const { page } = window;
+  await using tab = await world.open("ops-demo");
+  const { page } = tab;
   await page.goto(BASE);
   await page.keyboard.press("Tab");
   const skip = page.getByRole("link", { name: "Skip to content" });
@@ -41,14 +41,14 @@ export async function keyboardReachesEverything(world: World): Promise<void> {
   await page.getByRole("status").getByText("The cron entry is paused.")
     .waitFor();
   assert.deepEqual(await eventsOf(world.db), ["cron.paused applied"]);
-  assert.deepEqual(window.takeFaults(), []);
+  assert.deepEqual(tab.takeFaults(), []);
 }
 
 /** However often somebody clicks, one thing happens, once. */
 export async function impatienceChangesNothing(world: World): Promise<void> {
   for (const [times, label, done] of CLICKS) {
-    await using window = await world.window("ops-demo");
-    const { page } = window;
+    await using tab = await world.open("ops-demo");
+    const { page } = tab;
     let posts = 0;
     page.on("request", (request) => {
       if (request.url().endsWith("/executions")) posts += 1;
@@ -61,7 +61,7 @@ export async function impatienceChangesNothing(world: World): Promise<void> {
     await page.locator("#execution button").click({ clickCount: times });
     await page.getByRole("status").getByText(done).waitFor();
     assert.equal(posts, 1, `${times} clicks send ${posts} requests`);
-    assert.deepEqual(window.takeFaults(), []);
+    assert.deepEqual(tab.takeFaults(), []);
   }
   assert.deepEqual(await eventsOf(world.db), [
     "cron.paused applied",
@@ -76,11 +76,11 @@ const CLICKS = [
 
 /** Without scripts nothing stops the second request, so the database does. */
 export async function impatienceOnPages(world: World): Promise<void> {
-  await using window = await world.window("ops-demo", {
+  await using tab = await world.open("ops-demo", {
     javaScriptEnabled: false,
     expect: [409],
   });
-  const { page } = window;
+  const { page } = tab;
   await page.goto(ENTRY);
   await page.getByRole("button", { name: "Pause Cron Entry…" }).click();
   await page.waitForURL(/\/previews\/[\w-]+$/);

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { AxeResults, RunOptions } from "axe-core";
 import type { Page } from "playwright-core";
 import type { PersonId } from "../../fixtures/ops_demo.ts";
-import type { Window } from "../support/browser.ts";
+import type { Tab } from "../support/browser.ts";
 import { JOB_STATES } from "../../src/domain/state.ts";
 import { hrefsOf } from "../support/web_world.ts";
 import { givenChanges, type Shop } from "./shop.ts";
@@ -14,8 +14,8 @@ import { BASE, type World } from "./world.ts";
 const PAGES_PER_KIND = 30;
 /** More than that, and a page makes up links without an end. */
 const PAGES_MAX = 400;
-/** Windows that look at pages side by side. */
-const WINDOWS = 2;
+/** Tabs that look at pages side by side. */
+const TABS = 2;
 
 const AXE = new URL(import.meta.resolve("axe-core/axe.min.js"));
 const WCAG = [
@@ -44,27 +44,35 @@ export async function pagesAreWhole(world: World): Promise<void> {
   assert.deepEqual(await look(world, { person: "ops-demo", paths }), []);
 }
 
-/** What a person with fewer permissions, or a wrong address, is shown. */
+/** What is shown in place of what there is not, or not for everybody. */
 export async function messagesAreWhole(world: World): Promise<void> {
-  const denied = [BASE, `${BASE}/cron/nightly_sync`, `${BASE}/jobs/1`];
-  const missing = [
-    `${BASE}/jobs/1`,
-    `${BASE}/queues/nowhere`,
-    `${BASE}/cron/never`,
-    `${BASE}/audit/99999`,
-    `${BASE}/nothing/here`,
-  ];
-  const expect = [400, 403, 404];
-  const { shop } = world;
+  const entry = `${BASE}/cron/nightly_sync`;
   const faults = [
     ...await previewFaults(world),
-    ...await look(world, { person: "guest", paths: denied, expect }),
-    ...await look(world, { person: "ops-demo", paths: missing, expect }),
+    ...await look(world, {
+      person: "guest",
+      paths: [BASE, entry],
+      expect: [403],
+    }),
+    ...await look(world, {
+      person: "ops-demo",
+      paths: ["/jobs/1", "/queues/nowhere", "/cron/never", "/no/such/page"]
+        .map((path) => BASE + path),
+      expect: [404],
+    }),
     ...await look(world, {
       person: "viewer",
-      paths: [`${BASE}/cron/nightly_sync`, `${BASE}/jobs/${shop.discarded}`],
+      paths: [entry, `${BASE}/jobs/${world.shop.discarded}`],
     }),
   ];
+  await world.clear();
+  faults.push(
+    ...await look(world, {
+      person: "ops-demo",
+      paths: ["", "/jobs", "/queues", "/executors", "/cron", "/audit"]
+        .map((path) => BASE + path),
+    }),
+  );
   assert.deepEqual(faults, []);
 }
 
@@ -165,12 +173,14 @@ function oneOfEachKind(paths: readonly string[]): string[] {
   return [...kinds.values()];
 }
 
-/** A job, and a list of jobs, looks as its state does. */
+/** A job looks as its state does, and lists as what they are ordered by. */
 function ofEachState(shop: Shop): string[] {
-  return JOB_STATES.flatMap((state) => [
-    `${BASE}/jobs/${shop[state]}`,
-    `${BASE}/jobs?state=${state}`,
-  ]);
+  return [
+    ...JOB_STATES.map((state) => `${BASE}/jobs/${shop[state]}`),
+    ...["scheduled", "executing", "discarded"].map((state) =>
+      `${BASE}/jobs?state=${state}`
+    ),
+  ];
 }
 
 /** What is wrong with these pages, at both widths, light and dark. */
@@ -181,16 +191,16 @@ async function look(world: World, { person, paths, expect = [] }: {
 }): Promise<string[]> {
   const left = [...paths];
   const faults: string[] = [];
-  await Promise.all(Array.from({ length: WINDOWS }, async () => {
-    await using window = await openWithAxe(world, { person, expect });
+  await Promise.all(Array.from({ length: TABS }, async () => {
+    await using tab = await openWithAxe(world, { person, expect });
     for (let path = left.shift(); path !== undefined; path = left.shift()) {
       const where = path;
-      const answer = await window.page.goto(where, { waitUntil: "load" });
+      const answer = await tab.page.goto(where, { waitUntil: "load" });
       const status = answer?.status() ?? 0;
       if (status !== 200 && !expect.includes(status)) {
         faults.push(`${where} answers ${status}`);
       }
-      const found = await faultsOfPage(window);
+      const found = await faultsOfPage(tab);
       faults.push(...found.map((fault) => `${where}: ${fault}`));
     }
   }));
@@ -198,20 +208,23 @@ async function look(world: World, { person, paths, expect = [] }: {
 }
 
 /** Loads axe by the debugger, to which the policy of a page does not apply. */
-async function openWithAxe(world: World, { person, expect }: {
+export async function openWithAxe(world: World, { person, expect = [] }: {
   readonly person: PersonId;
-  readonly expect: readonly number[];
-}): Promise<Window> {
-  const window = await world.window(person, { expect });
-  await window.context.addInitScript({ content: await readFile(AXE, "utf8") });
-  return window;
+  readonly expect?: readonly number[];
+}): Promise<Tab> {
+  const tab = await world.open(person, { expect });
+  await tab.context.addInitScript({ content: await readFile(AXE, "utf8") });
+  return tab;
 }
 
 /** Everything that can be seen of an open page. */
-export async function faultsOfPage(window: Window): Promise<string[]> {
-  const { page } = window;
+export async function faultsOfPage(
+  tab: Tab,
+  widths: readonly number[] = [1280, 360],
+): Promise<string[]> {
+  const { page } = tab;
   const faults: string[] = [];
-  for (const width of [1280, 360]) {
+  for (const width of widths) {
     await page.setViewportSize({ width, height: 800 });
     await page.emulateMedia({ colorScheme: "light" });
     const light = [
@@ -225,7 +238,7 @@ export async function faultsOfPage(window: Window): Promise<string[]> {
       ...dark.map((fault) => `${width} dark: ${fault}`),
     );
   }
-  return [...faults, ...window.takeFaults()];
+  return [...faults, ...tab.takeFaults()];
 }
 
 async function axeFaults(page: Page, options: RunOptions): Promise<string[]> {

@@ -10,8 +10,8 @@ const STEPS = 3;
 
 /** What somebody types, selects or has open is left alone. */
 export async function refreshWaits(world: World): Promise<void> {
-  await using window = await world.window("ops-demo");
-  const { page } = window;
+  await using tab = await world.open("ops-demo");
+  const { page } = tab;
   await openStill(page, `${BASE}/jobs?state=all`);
   await givenJob(world.db, { worker: "first_news" });
   assert.ok(await refreshes(page) > 0, "a page that nobody touches refreshes");
@@ -35,13 +35,13 @@ export async function refreshWaits(world: World): Promise<void> {
   await setHidden(page, false);
   assert.ok(await refreshes(page) > 0, "then it goes on");
   await page.getByText("second_news").first().waitFor();
-  assert.deepEqual(window.takeFaults(), []);
+  assert.deepEqual(tab.takeFaults(), []);
 }
 
 /** A dialog is nothing to be refreshed under. */
 export async function refreshWaitsForDialogs(world: World): Promise<void> {
-  await using window = await world.window("ops-demo");
-  const { page } = window;
+  await using tab = await world.open("ops-demo");
+  const { page } = tab;
   await openStill(page, `${BASE}/jobs/${world.shop.retryable}`);
   await page.getByRole("button", { name: "Retry job…" }).click();
   await page.getByLabel("Reason").fill("The warehouse");
@@ -52,15 +52,15 @@ export async function refreshWaitsForDialogs(world: World): Promise<void> {
   await page.keyboard.press("Escape");
   await page.locator("#dialog").waitFor({ state: "hidden" });
   assert.ok(await refreshes(page) > 0, "a closed dialog holds up nothing");
-  assert.deepEqual(window.takeFaults(), []);
+  assert.deepEqual(tab.takeFaults(), []);
 }
 
 /** What is open stays open, what has the focus keeps it, nothing jumps. */
 export async function refreshKeepsPlaces(world: World): Promise<void> {
-  await using window = await world.window("ops-demo", {
+  await using tab = await world.open("ops-demo", {
     viewport: { width: 1280, height: 500 },
   });
-  const { page } = window;
+  const { page } = tab;
   await openStill(page, `${BASE}/jobs/${world.shop.retryable}`);
   await page.locator("details summary").first().click();
   const link = page.locator("#job-live a").last();
@@ -93,13 +93,13 @@ export async function refreshKeepsPlaces(world: World): Promise<void> {
   await refreshes(page);
   await page.locator("#job-live").getByText("Cancelled").first().waitFor();
   assert.equal(await refreshes(page), 0, "what is over is not asked for again");
-  assert.deepEqual(window.takeFaults(), []);
+  assert.deepEqual(tab.takeFaults(), []);
 }
 
 /** The address is the state: it can be sent to somebody, and gone back to. */
 export async function addressesHoldTheState(world: World): Promise<void> {
-  await using window = await world.window("ops-demo");
-  const { page } = window;
+  await using tab = await world.open("ops-demo");
+  const { page } = tab;
   await page.goto(`${BASE}/jobs`);
   await page.getByRole("link", { name: /^Discarded/ }).click();
   await page.getByLabel("Worker").fill("charge_*");
@@ -109,7 +109,7 @@ export async function addressesHoldTheState(world: World): Promise<void> {
   const seen = await rowsOf(page);
   assert.equal(seen.length, 3);
 
-  await using other = await world.window("ops-demo");
+  await using other = await world.open("ops-demo");
   await other.page.goto(here);
   assert.deepEqual(await rowsOf(other.page), seen);
   assert.equal(await other.page.getByLabel("Worker").inputValue(), "charge_*");
@@ -119,7 +119,7 @@ export async function addressesHoldTheState(world: World): Promise<void> {
   await page.goForward();
   await page.waitForURL(here);
   assert.deepEqual(await rowsOf(page), seen);
-  assert.deepEqual([...window.takeFaults(), ...other.takeFaults()], []);
+  assert.deepEqual([...tab.takeFaults(), ...other.takeFaults()], []);
 }
 
 async function rowsOf(page: Page): Promise<string[]> {

@@ -11,8 +11,8 @@ const ENTRY = `${BASE}/cron/nightly_sync`;
 
 /** With scripts, an action is a dialog on the page where it was asked for. */
 export async function sessionInDialogs(world: World): Promise<void> {
-  await using window = await world.window(null, { expect: [422] });
-  const { page } = window;
+  await using tab = await world.open(null, { expect: [422] });
+  const { page } = tab;
   await signInAndFindEntry(page);
 
   const pause = page.getByRole("button", { name: "Pause Cron Entry…" });
@@ -40,16 +40,16 @@ export async function sessionInDialogs(world: World): Promise<void> {
   assert.ok(await dialog.isVisible(), "a refused reason stays in the dialog");
   assert.ok(await isFocused(page.getByLabel("Reason")), "the field is focused");
   await retryJob(page, world);
-  assert.deepEqual(window.takeFaults(), []);
+  assert.deepEqual(tab.takeFaults(), []);
 }
 
 /** Without scripts, the same forms lead over whole pages. */
 export async function sessionOnPages(world: World): Promise<void> {
-  await using window = await world.window(null, {
+  await using tab = await world.open(null, {
     expect: [422],
     javaScriptEnabled: false,
   });
-  const { page } = window;
+  const { page } = tab;
   await signInAndFindEntry(page);
 
   await page.getByRole("button", { name: "Pause Cron Entry…" }).click();
@@ -68,7 +68,7 @@ export async function sessionOnPages(world: World): Promise<void> {
   await page.getByRole("button", { name: "Retry job…" }).click();
   await assertReasonIsKept(page, "Retry job");
   await retryJob(page, world);
-  assert.deepEqual(window.takeFaults(), []);
+  assert.deepEqual(tab.takeFaults(), []);
 }
 
 /** A form that another origin sends with the cookies of this one does nothing. */
@@ -85,11 +85,11 @@ export async function sessionRefusesOtherOrigins(world: World): Promise<void> {
       { headers: { "Content-Type": "text/html" } },
     )
   );
-  await using window = await world.window("ops-demo", {
+  await using tab = await world.open("ops-demo", {
     expect: [403],
     origin: other.origin,
   });
-  const { page } = window;
+  const { page } = tab;
   await page.goto(other.origin);
   const [answer] = await Promise.all([
     page.waitForResponse(`${world.origin}${BASE}/previews`),

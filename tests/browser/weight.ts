@@ -21,8 +21,8 @@ export async function pagesAreLight(world: World): Promise<void> {
     });
   }
   for (const path of [BASE, `${BASE}/jobs?state=all`]) {
-    await using window = await world.window("ops-demo");
-    const { page } = window;
+    await using tab = await world.open("ops-demo");
+    const { page } = tab;
     const answers: Response[] = [];
     page.on("response", (answer) => answers.push(answer));
     await page.goto(path, { waitUntil: "networkidle" });
@@ -38,6 +38,6 @@ export async function pagesAreLight(world: World): Promise<void> {
       const size = bytes[kind] ?? 0;
       assert.ok(size > 0 && size <= limit, `${path}: ${size} bytes of ${kind}`);
     }
-    assert.deepEqual(window.takeFaults(), []);
+    assert.deepEqual(tab.takeFaults(), []);
   }
 }

@@ -5,27 +5,29 @@ import type { Database } from "../../src/db/database.ts";
 import type { Yardmaster } from "../../mod.ts";
 import {
   type BrowserLane,
+  type Tab,
+  type TabOptions,
   useBrowser,
-  type Window,
-  type WindowOptions,
 } from "../support/browser.ts";
-import { usePostgres } from "../support/postgres.ts";
+import { type TestPostgres, usePostgres } from "../support/postgres.ts";
 import { givenShop, type Shop } from "./shop.ts";
 
 /** Where the pages are. */
 export const BASE = "/ops/jobs";
 
-/** A host that listens, with a window before it. */
+/** A host that listens, with a browser before it. */
 export interface World extends AsyncDisposable {
   readonly db: Database;
   readonly origin: string;
   readonly yard: Yardmaster;
   readonly shop: Shop;
-  /** A window of somebody who is signed in; of nobody when `null`. */
-  window(
+  /** A tab of somebody who is signed in; of nobody when `null`. */
+  open(
     person: PersonId | null,
-    options?: Partial<WindowOptions>,
-  ): Promise<Window>;
+    options?: Partial<TabOptions>,
+  ): Promise<Tab>;
+  /** Takes everything away: the installation is as new. */
+  clear(): Promise<void>;
   /** The cookies of somebody who is signed in. */
   cookie(person: PersonId): Promise<string>;
 }
@@ -58,14 +60,17 @@ export function useWorld() {
     test(name: string, run: (world: World) => Promise<void>): void {
       lane.test(name, async () => {
         await using postgres = await testPostgres();
-        await using world = await openWorld(postgres.db, lane);
+        await using world = await openWorld(postgres, lane);
         await run(world);
       });
     },
   };
 }
 
-async function openWorld(db: Database, lane: BrowserLane): Promise<World> {
+async function openWorld(
+  { db, reset }: TestPostgres,
+  lane: BrowserLane,
+): Promise<World> {
   const host = await createDemoHost({ database: db, sessionSecret: "secret" });
   // Declares what code declares. Nothing runs: what a test sees stays as it is.
   await host.yard.tick({ budgetMs: 200, maxJobs: 0 });
@@ -77,13 +82,14 @@ async function openWorld(db: Database, lane: BrowserLane): Promise<World> {
     origin: server.origin,
     yard: host.yard,
     shop,
+    clear: reset,
     cookie,
-    window: async (person, options = {}) => {
-      const window = await lane.open({ origin: server.origin, ...options });
-      if (person === null) return window;
+    open: async (person, options = {}) => {
+      const tab = await lane.open({ origin: server.origin, ...options });
+      if (person === null) return tab;
       const [name = "", value = ""] = (await cookie(person)).split("=");
-      await window.context.addCookies([{ name, value, url: server.origin }]);
-      return window;
+      await tab.context.addCookies([{ name, value, url: server.origin }]);
+      return tab;
     },
     async [Symbol.asyncDispose]() {
       await server[Symbol.asyncDispose]();

@@ -24,6 +24,8 @@ const FLAGS = [
 const START_LIMIT_MS = 30_000;
 /** Longer than this nothing on a page of ours may take. */
 const WAIT_LIMIT_MS = 10_000;
+/** Longer than this is a hang, also on a machine that does other things. */
+const TEST_LIMIT_MS = 150_000;
 
 /** The Chromium of this machine; `null` if there is none. */
 export function findChromium(): string | null {
@@ -58,8 +60,8 @@ export async function startChromium(): Promise<Browser> {
 export interface BrowserLane {
   /** Registers a test that needs the browser. */
   test(name: string, run: () => Promise<void>): void;
-  /** A window of its own: no cookie, no cache of another. */
-  open(options: WindowOptions): Promise<Window>;
+  /** A tab of its own: no cookie, no cache of another. */
+  open(options: TabOptions): Promise<Tab>;
 }
 
 /**
@@ -81,16 +83,32 @@ export function useBrowser(): BrowserLane {
   });
   Deno.test.afterAll(() => browser?.close());
   return {
-    test: (name, run) => Deno.test({ name, ignore: missing, fn: run }),
+    test: (name, run) =>
+      Deno.test({ name, ignore: missing, fn: () => within(run) }),
     open: async (options) => {
       if (browser === undefined) throw new Error("Open it inside a test");
-      return await Window.open(browser, options);
+      return await Tab.open(browser, options);
     },
   };
 }
 
-/** How a window differs from a person's at a desk. */
-export interface WindowOptions extends BrowserContextOptions {
+/** A page that hangs would hold up all other tests. */
+async function within(run: () => Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const seconds = TEST_LIMIT_MS / 1000;
+    const error = new Error(`The test was not over after ${seconds} seconds`);
+    timer = setTimeout(() => reject(error), TEST_LIMIT_MS);
+  });
+  try {
+    await Promise.race([run(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** How a tab differs from a person's at a desk. */
+export interface TabOptions extends BrowserContextOptions {
   /** Where the pages are; a request to anywhere else is a fault. */
   readonly origin: string;
   /** Answers of which the browser complains, and that the test wants. */
@@ -98,11 +116,11 @@ export interface WindowOptions extends BrowserContextOptions {
 }
 
 /**
- * A browser's window. It remembers what must never happen: an error on the
+ * A browser's tab. It remembers what must never happen: an error on the
  * console, a violation of the Content-Security-Policy, a script that throws, a
  * request to somewhere else.
  */
-export class Window implements AsyncDisposable {
+export class Tab implements AsyncDisposable {
   readonly context: BrowserContext;
   readonly page: Page;
   readonly #faults: string[] = [];
@@ -114,8 +132,8 @@ export class Window implements AsyncDisposable {
 
   static async open(
     browser: Browser,
-    { origin, expect = [], ...options }: WindowOptions,
-  ): Promise<Window> {
+    { origin, expect = [], ...options }: TabOptions,
+  ): Promise<Tab> {
     const context = await browser.newContext({
       baseURL: origin,
       viewport: { width: 1280, height: 800 },
@@ -125,9 +143,9 @@ export class Window implements AsyncDisposable {
     });
     context.setDefaultTimeout(WAIT_LIMIT_MS);
     await context.addInitScript(reportViolations);
-    const window = new Window(context, await context.newPage());
-    window.#watch(origin, expect);
-    return window;
+    const tab = new Tab(context, await context.newPage());
+    tab.#watch(origin, expect);
+    return tab;
   }
 
   #watch(origin: string, expect: readonly number[]): void {
