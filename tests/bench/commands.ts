@@ -135,6 +135,8 @@ export async function pace(
   }
 }
 
+const SLOW_MS = 500;
+
 /** Jobs of 0 to 50 ms; one in a hundred fails, one in a hundred takes 500 ms. */
 export async function mixed(
   system: Contender,
@@ -146,7 +148,7 @@ export async function mixed(
   const random = seeded(jobs);
   const all: JobArgs[] = Array.from({ length: jobs }, (_, n) => ({
     n,
-    sleepMs: n % 100 === 7 ? 500 : Math.floor(random() * 50),
+    sleepMs: n % 100 === 7 ? SLOW_MS : Math.floor(random() * 50),
     fails: n % 100 === 42,
   }));
   for (let from = 0; from < jobs; from += 1_000) {
@@ -174,7 +176,8 @@ export async function mixed(
   while (!await system.isDrained()) await sleep(1);
   const tookMs = epochMs() - firstMs;
   await system.stop();
-  return { tookMs, neededMs: sleptMs / concurrency };
+  const neededMs = Math.max(sleptMs / concurrency, SLOW_MS);
+  return { tookMs, neededMs };
 }
 
 /**

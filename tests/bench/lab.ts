@@ -33,6 +33,7 @@ export interface Storage {
   readonly indexBytes: number;
 }
 
+/** The kernel counts what has ended in hundredths of a second. */
 const TICK_US = 10_000;
 
 /** A running server with databases for contenders. */
@@ -159,33 +160,45 @@ export class Station implements AsyncDisposable {
     `;
     return {
       walBytes: row?.bytes as number,
-      clientUs: sum(this.children.map(({ pid }) => ticksOf(pid).own)) * TICK_US,
-      serverUs: treeTicks(this.#serverPid) * TICK_US,
+      clientUs: sum(this.children.map(({ pid }) => runUs(pid))),
+      serverUs: treeUs(this.#serverPid),
     };
   }
 }
 
 /** Of the postmaster, its children that live, and those that have ended. */
-function treeTicks(pid: number): number {
-  const { own, reaped } = ticksOf(pid);
-  const children = readdirSync("/proc")
+function treeUs(pid: number): number {
+  const living = readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
-    .map((name) => ticksOf(Number(name)))
-    .filter(({ parent }) => parent === pid);
-  return own + reaped + sum(children.map((child) => child.own));
+    .map(Number)
+    .filter((child) => child === pid || statOf(child).parent === pid);
+  return sum(living.map(runUs)) + statOf(pid).endedTicks * TICK_US;
 }
 
-function ticksOf(pid: number): { parent: number; own: number; reaped: number } {
+/** Of all threads of a process, exactly. */
+function runUs(pid: number): number {
+  try {
+    const folder = `/proc/${pid}/task`;
+    return sum(
+      readdirSync(folder).map((thread) => {
+        const text = readFileSync(`${folder}/${thread}/schedstat`, "utf8");
+        return Number(text.split(" ")[0]) / 1_000;
+      }),
+    );
+  } catch {
+    return 0;
+  }
+}
+
+function statOf(pid: number): { parent: number; endedTicks: number } {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name in parentheses may hold anything.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ").map(Number);
     const [, parent = 0] = fields;
-    const [user = 0, system = 0, childUser = 0, childSystem = 0] = fields
-      .slice(11, 15);
-    return { parent, own: user + system, reaped: childUser + childSystem };
+    return { parent, endedTicks: sum(fields.slice(13, 15)) };
   } catch {
-    return { parent: 0, own: 0, reaped: 0 };
+    return { parent: 0, endedTicks: 0 };
   }
 }
 

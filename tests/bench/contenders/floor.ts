@@ -9,9 +9,13 @@ import { postgresJs } from "../../../src/db/postgres_js.ts";
 import type { Contender, ContenderOptions, Work } from "../contender.ts";
 
 const INSERT = `
-  with input as materialized (
-    select yardmaster.next_job_id(statement_timestamp()) as id, args
-    from jsonb_array_elements($1::text::jsonb) as args
+  with start as materialized (
+    select yardmaster.job_id_at(statement_timestamp()) as id
+  ),
+  input as materialized (
+    select args, (select id from start)
+      | (nextval('yardmaster.job_id_sequence') & 4194303) as id
+    from jsonb_array_elements((select $1::text)::jsonb) as args
   ),
   defined as (
     insert into yardmaster.jobs (

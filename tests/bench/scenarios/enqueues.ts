@@ -82,11 +82,8 @@ export const latency: Scenario = {
       ],
       rounds: size.rounds,
       processes: 2,
-      async warmUp({ station }) {
-        for (const child of station.children) {
-          await child.call("fill", { jobs: 500, perCall: 500 });
-          await child.call("drain", { jobs: -1 });
-        }
+      warmUp: async (bench) => {
+        await pickUp({ ...bench, round: 0 }, 30);
       },
       measure: (bench) => pickUp(bench, Math.max(size.jobs(300), 30)),
     }),
