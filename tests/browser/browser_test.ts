@@ -2,7 +2,6 @@
  * The pages in Chromium, as a person has them. One browser for the whole file;
  * the tests themselves are in the files beside it.
  */
-import { canariesStayHidden } from "./canary.ts";
 import { faultsAreSeen } from "./faults.ts";
 import {
   impatienceChangesNothing,
@@ -70,10 +69,6 @@ test(
   refreshKeepsPlaces,
 );
 test("an address holds all of what a list shows", addressesHoldTheState);
-test(
-  "no answer holds a secret of a job or a cron entry that the policy did not show",
-  canariesStayHidden,
-);
 test(
   "a first visit stays within its weight, also to a full list",
   pagesAreLight,
