@@ -51,8 +51,8 @@ export class Child implements AsyncDisposable {
   }
 
   static async start(system: System, url: string): Promise<Child> {
-    const [program = "", ...args] = programOf(system.runtime);
-    const { module, settings } = system;
+    const { module, settings, runtime, isPeer = false } = system;
+    const [program = "", ...args] = programOf(runtime, { isPeer });
     const options = JSON.stringify({ url, settings, cache: CACHE });
     const file = join(import.meta.dirname ?? ".", "serve.ts");
     const process = new Deno.Command(program, {

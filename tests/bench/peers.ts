@@ -28,12 +28,16 @@ export async function fetchPeers(): Promise<void> {
   const wanted = JSON.stringify(PACKAGE, null, 2);
   const file = join(CACHE, "package.json");
   const there = existsSync(file) ? await readFile(file, "utf8") : "";
-  if (there === wanted && existsSync(join(CACHE, "node_modules/pg-boss"))) {
-    return;
-  }
+  const isThere = ["deno.json", "node_modules/pg-boss"]
+    .every((name) => existsSync(join(CACHE, name)));
+  if (there === wanted && isThere) return;
   console.error("Fetching graphile-worker, pg-boss, Node and Bun from npm …");
   await mkdir(CACHE, { recursive: true });
   await writeFile(file, wanted);
+  await writeFile(
+    join(CACHE, "deno.json"),
+    JSON.stringify({ nodeModulesDir: "manual" }),
+  );
   const { success, stderr } = await new Deno.Command("npm", {
     args: ["install", "--no-audit", "--no-fund"],
     cwd: CACHE,
@@ -44,10 +48,18 @@ export async function fetchPeers(): Promise<void> {
 /** A runtime that a contender can be started with. */
 export type Runtime = "deno" | "node" | "bun";
 
-/** The program and what stands before the file to run. */
-export function programOf(runtime: Runtime): readonly string[] {
+/**
+ * The program and what stands before the file to run.
+ *
+ * @param isPeer Deno finds the packages of a peer by the peers' own folder.
+ */
+export function programOf(
+  runtime: Runtime,
+  { isPeer }: { readonly isPeer: boolean },
+): readonly string[] {
   if (runtime === "deno") {
-    return [Deno.execPath(), "run", "-A", "--no-lock", "--quiet"];
+    const config = isPeer ? ["--config", join(CACHE, "deno.json")] : [];
+    return [Deno.execPath(), "run", "-A", "--no-lock", "--quiet", ...config];
   }
   return [join(CACHE, "node_modules/.bin", runtime)];
 }

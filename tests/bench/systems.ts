@@ -6,6 +6,7 @@ export interface System {
   readonly name: string;
   readonly module: string;
   readonly runtime: Runtime;
+  readonly isPeer?: true;
   readonly settings: Readonly<Record<string, unknown>>;
   /** What the settings are, in a line for the page. */
   readonly how: string;
@@ -39,6 +40,7 @@ export const FLOOR: System = {
 export const GRAPHILE: System = {
   name: "graphile-worker",
   module: "graphile_worker",
+  isPeer: true,
   runtime: "node",
   settings: {
     concurrentJobs: 100,
@@ -64,6 +66,7 @@ export const GRAPHILE_DOCUMENTED: System = {
 export const BOSS: System = {
   name: "pg-boss",
   module: "pg_boss",
+  isPeer: true,
   runtime: "node",
   settings: {
     work: {

@@ -58,17 +58,19 @@ export interface Drains {
   readonly jobs: number;
   readonly rounds: number;
   readonly systems: readonly System[];
+  /** What filling is called. */
+  readonly fill?: string;
 }
 
 export async function drains(
   lab: Lab,
-  { name, jobs, rounds, systems }: Drains,
+  { name, jobs, rounds, systems, fill = "enqueue 1,000 per call" }: Drains,
 ): Promise<Sample[]> {
   return await interleave(lab, {
     systems,
     rounds,
     warmUp: ({ station }) => warmUp(station, Math.min(jobs, WARM_UP_JOBS)),
-    measure: (bench) => fillAndDrain(bench, { name, jobs }),
+    measure: (bench) => fillAndDrain(bench, { name, jobs, fill }),
   });
 }
 
@@ -80,10 +82,10 @@ export async function warmUp(station: Station, jobs: number): Promise<void> {
 /** Fills, lets the server look at the tables, and drains. */
 export async function fillAndDrain(
   { system, station }: Bench,
-  { name, jobs, fill = "enqueue 1,000 per call" }: {
+  { name, jobs, fill }: {
     readonly name: string;
     readonly jobs: number;
-    readonly fill?: string | null;
+    readonly fill: string;
   },
 ): Promise<Sample[]> {
   const { child } = station;
@@ -102,7 +104,12 @@ export async function fillAndDrain(
   await new Promise((resolve) => setTimeout(resolve, STATISTICS_MS));
   const after = await station.storage();
   const common = { system: system.name, unit: "jobs/s", jobs };
-  const samples: Sample[] = [{
+  return [{
+    ...common,
+    scenario: fill,
+    value: jobs / filled.value.value * 1_000,
+    cost: filled.cost,
+  }, {
     ...common,
     scenario: name,
     value: jobs / (drainedMs - firstMs) * 1_000,
@@ -113,11 +120,6 @@ export async function fillAndDrain(
       indexGrowthBytesPerJob: (after.indexBytes - before.indexBytes) / jobs,
     },
   }];
-  if (fill !== null) {
-    const value = jobs / filled.value.value * 1_000;
-    samples.push({ ...common, scenario: fill, value, cost: filled.cost });
-  }
-  return samples;
 }
 
 /** The same number of jobs by one, two and four processes. */

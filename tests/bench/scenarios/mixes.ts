@@ -53,6 +53,7 @@ export const runtimes: Scenario = {
   run: (lab, size) =>
     drains(lab, {
       name: "drain 50k, by runtime",
+      fill: "enqueue 1,000 per call, by runtime",
       jobs: size.jobs(50_000),
       rounds: Math.min(size.rounds, 3),
       systems: (["deno", "node", "bun"] as const).flatMap((runtime) => [
