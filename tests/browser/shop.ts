@@ -115,7 +115,7 @@ async function givenFailures(db: Database, executorId: number) {
       executorId,
     });
     for (const attempt of [1, 2]) {
-      await givenEvent(ago(db, minutes * MINUTE_MS - attempt * 4_000), {
+      await givenEvent(ago(db, minutes * MINUTE_MS + (2 - attempt) * 4_000), {
         jobId: discarded,
         attempt,
         message: "The card was declined",
