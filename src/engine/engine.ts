@@ -34,7 +34,8 @@ export interface Engine {
   stop(options?: { readonly graceMs?: number }): Promise<void>;
   /**
    * Does everything once that a started engine does all the time, for hosts with
-   * no process of their own. Only while it is not started.
+   * no process of their own. Only while it is not started. A call that comes
+   * while another is under way joins it, and is told what that one did.
    */
   tick(options: TickOptions): Promise<TickReport>;
   /** Enqueues a job. The types are those of the worker. */
@@ -79,6 +80,7 @@ class RunningEngine implements Engine {
   #state: "idle" | "starting" | "started" | "stopping" | "ticking" = "idle";
   /** The start, or the stop, that is under way. */
   #changing: Promise<void> = Promise.resolve();
+  #ticking: Promise<TickReport> | null = null;
   /** Rings when slots want jobs while it ticks. */
   readonly #bell = new Bell();
 
@@ -132,7 +134,18 @@ class RunningEngine implements Engine {
   }
 
   async tick(options: TickOptions): Promise<TickReport> {
+    // Triggers of an edge host overlap when one of them is slow.
+    if (this.#ticking !== null) return await this.#ticking;
     assert(this.#state === "idle", "an engine ticks when it is idle");
+    this.#ticking = this.#tick(options);
+    try {
+      return await this.#ticking;
+    } finally {
+      this.#ticking = null;
+    }
+  }
+
+  async #tick(options: TickOptions): Promise<TickReport> {
     this.#state = "ticking";
     try {
       await this.#begin();

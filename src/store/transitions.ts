@@ -93,9 +93,7 @@ async function lockOnce(
     )
     select
       jobs.id::text as "jobId",
-      jobs.queue,
-      jobs.worker,
-      jobs.args,
+      jobs.queue, jobs.worker, jobs.args,
       case
         when run.id is not null then 'executing'
         when waiting.attempt is not null then 'available'
@@ -106,7 +104,7 @@ async function lockOnce(
       jobs.max_attempts as "maxAttempts",
       planned.run_at as "runAt",
       run.id::text as "leaseId",
-      coalesce(run.executor_id, null) as "executorId",
+      run.executor_id as "executorId",
       ended.finished_at as "finishedAt"
     from yardmaster.jobs
     left join planned on true

@@ -165,6 +165,21 @@ Deno.test("tick() runs at most so many jobs, and one executor for all ticks of a
   assert.deepEqual(executors, [{ stopped: true }]);
 });
 
+Deno.test("tick() that comes while another is under way joins it", async () => {
+  await using db = await testDb();
+  const free = defineWorker({ name: "free", perform: () => {} });
+  const engine = engineOn(db, { workers: [free] });
+  await engine.enqueue(free, {});
+
+  const reports = await Promise.all([
+    engine.tick({ budgetMs: 5_000 }),
+    engine.tick({ budgetMs: 5_000 }),
+  ]);
+
+  assert.equal(reports[0], reports[1]);
+  assert.equal(reports[0].claimed, 1);
+});
+
 Deno.test("tick() passes a guest service once, and outlives one that throws", async () => {
   await using db = await testDb();
   const events: YardmasterEvent[] = [];
