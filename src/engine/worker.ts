@@ -111,11 +111,16 @@ export type InputOf<W> = W extends Worker<infer Input, infer _> ? Input : never;
  * });
  * ```
  */
-export function defineWorker<
-  Input = JsonObject,
-  Parsed = Input,
-  Output = unknown,
->(
+export function defineWorker<Input, Parsed, Output = unknown>(
+  definition: WorkerDefinition<Input, Parsed, Output> & {
+    readonly args: StandardSchema<Input, Parsed>;
+  },
+): Worker<Input, Output>;
+/** Without a schema nothing is checked, and the types are those of `perform`. */
+export function defineWorker<Args = JsonObject, Output = unknown>(
+  definition: WorkerDefinition<Args, Args, Output>,
+): Worker<Args, Output>;
+export function defineWorker<Input, Parsed, Output>(
   definition: WorkerDefinition<Input, Parsed, Output>,
 ): Worker<Input, Output> {
   const { name, queue = "default", priority = 0, tags = [] } = definition;

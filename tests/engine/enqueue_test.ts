@@ -257,11 +257,17 @@ Deno.test("enqueue() of many at the same time takes few statements, and one that
 });
 
 Deno.test("enqueue() and enqueueMany() do not compile with args of another worker", () => {
+  const typedByPerform = defineWorker({
+    name: "typed_by_perform",
+    perform: ({ order }: { order: number }) => order,
+  });
   function neverCalled(engine: Engine): void {
     // @ts-expect-error: `customer` is a number
     void engine.enqueue(sync, { customer: "7" });
     // @ts-expect-error: `customer` is missing
     void engine.enqueue(sync, {});
+    // @ts-expect-error: `order` is a number, says `perform`
+    void engine.enqueue(typedByPerform, { order: "7" });
     void engine.enqueueMany([
       { worker: free, args: { anything: 1 } },
       // @ts-expect-error: `customer` is a number
