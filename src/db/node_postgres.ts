@@ -86,8 +86,13 @@ function sessionOfPool(pool: PgPool): Session {
       // To cancel a statement, we have to know which connection runs it.
       return signal === undefined
         ? runQuery(pool, { text, values })
-        : onOneClient(pool, (client) =>
-          connectionOf(client).query(text, values, signal));
+        : onOneClient(
+          pool,
+          (client) => connectionOf(client).query(text, values, signal),
+          // The request to cancel may arrive when the statement has ended, and
+          // would then take the next one, which may be the host's.
+          () => signal.aborted,
+        );
     },
     script: (text) => runScript(pool, text),
     transaction(work) {
@@ -122,6 +127,7 @@ function listeningOptions(options: ClientOptions): ClientOptions {
 async function onOneClient<T>(
   pool: PgPool,
   work: (client: PgPoolClient) => Promise<T>,
+  isSpent: () => boolean = () => false,
 ): Promise<T> {
   const client = await pool.connect();
   // A client that is out of the pool has nobody to hear that its connection
@@ -135,7 +141,7 @@ async function onOneClient<T>(
     return await work(client);
   } finally {
     client.off("error", onError);
-    client.release(broken);
+    client.release(broken ?? isSpent());
   }
 }
 

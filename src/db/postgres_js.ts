@@ -5,6 +5,7 @@
  * @module
  */
 import type { Database, Row } from "./database.ts";
+import { QueryCancelledError } from "../errors.ts";
 import {
   type Connection,
   databaseOn,
@@ -33,6 +34,8 @@ export interface PostgresJsSql {
 
 /** What we use of a query. */
 interface PostgresJsQuery extends PromiseLike<unknown> {
+  /** What it was sent on; null before. */
+  readonly state?: unknown;
   raw(): PromiseLike<unknown>;
   cancel(): unknown;
 }
@@ -195,14 +198,24 @@ async function runQuery(
   query: PostgresJsQuery,
   signal: AbortSignal | undefined,
 ): Promise<Row[]> {
-  function cancel(): void {
-    query.cancel();
-  }
-  signal?.addEventListener("abort", cancel, { once: true });
+  if (signal === undefined) return readRows(await query.raw() as RawRows);
+  const answer = Promise.resolve(query.raw());
+  let onAbort = () => {};
+  const givenUp = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      // A statement that was not sent may be what a new connection is opened
+      // for. Were it cancelled, postgres.js 3.4.9 would never use that connection
+      // nor its place in the pool again. So it runs later, for nobody.
+      if (query.state) query.cancel();
+      else reject(new QueryCancelledError(signal.reason));
+    };
+  });
+  signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return readRows(await query.raw() as RawRows);
+    return readRows(await Promise.race([answer, givenUp]) as RawRows);
   } finally {
-    signal?.removeEventListener("abort", cancel);
+    signal.removeEventListener("abort", onAbort);
+    answer.catch(() => {});
   }
 }
 

@@ -55,6 +55,50 @@ onEachDriver(
 );
 
 onEachDriver(
+  "query() that is given up while its connection opens costs the pool none",
+  async ({ db }) => {
+    const stop = new AbortController();
+    const given = [1, 2, 3].map(() =>
+      db.query(sql`select pg_sleep(0.05)`, { signal: stop.signal })
+    );
+    stop.abort();
+    await Promise.all(given.map((each) => rejectsWith(each, "57014")));
+    await until("all three connections are used", async () => {
+      const pids = await Promise.all([1, 2, 3].map(async () => {
+        const [row] = await db.query<{ readonly pid: number }>(sql`
+          select pg_backend_pid() as pid, pg_sleep(0.05)
+        `);
+        return row?.pid;
+      }));
+      return new Set(pids).size === 3;
+    });
+  },
+  { drivers },
+);
+
+onEachDriver(
+  "query() that ends as it is cancelled takes no statement of others with it",
+  async ({ db }) => {
+    const alone = db.transaction.bind(db);
+    for (let turn = 0; turn < 12; turn++) {
+      const stop = new AbortController();
+      const napping = db.query(sql`select pg_sleep(0.02)`, {
+        signal: stop.signal,
+      });
+      setTimeout(() => stop.abort(), 19 + turn % 4);
+      await napping.catch(() => {});
+      await Promise.all(
+        [1, 2, 3].map(() =>
+          alone((tx) => tx.query(sql`select pg_sleep(0.02)`))
+        ),
+      );
+    }
+  },
+  // postgres.js does not say when its request to cancel has arrived.
+  { drivers: ["node-postgres"] },
+);
+
+onEachDriver(
   "query() that has ended is not reached by its signal",
   async ({ db }) => {
     const stop = new AbortController();
