@@ -72,7 +72,7 @@ measurement the tables are vacuumed and a checkpoint is made.
 - WAL is what \`pg_current_wal_lsn()\` moved by. CPU is that of all threads of the
   contender, and of all processes of the server.
 - Ratios compare medians. Where a peer has two settings, ours is compared with
-  its better one; ours is always as it is by default.
+  its better one; ours is as it is by default, and once more "(prepared)".
 
 | system | on | settings |
 | --- | --- | --- |
