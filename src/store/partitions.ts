@@ -27,7 +27,8 @@ export interface Partition {
 /**
  * Waiting for a lock of ours makes everybody wait behind us; rather than that
  * the work is left to a later pass. It is below Postgres' own second for finding
- * deadlocks: in one with the engine, we give way.
+ * deadlocks, or half of what is set there: in one with the engine, or with
+ * somebody who enqueues, we give way.
  */
 const LOCK_TIMEOUT_MS = 500;
 
@@ -243,7 +244,15 @@ async function tryNow(
   try {
     return await db.transaction(async (tx) => {
       await tx.query(sql`
-        select set_config('lock_timeout', ${`${LOCK_TIMEOUT_MS}ms`}::text, true)
+        select set_config(
+          'lock_timeout',
+          least(
+            ${LOCK_TIMEOUT_MS},
+            extract(epoch from current_setting('deadlock_timeout')::interval)
+              * 500
+          )::integer || 'ms',
+          true
+        )
       `);
       return await work(tx);
     });
