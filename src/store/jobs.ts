@@ -2,6 +2,7 @@ import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
 import { json, type Sql, sql } from "../db/sql.ts";
 import type { JobId, JobState } from "../domain/job.ts";
+import { insertAlikeJobs } from "./alike_jobs.ts";
 
 /** A job to insert. Waits are added to the database's clock. */
 export interface JobInsert {
@@ -65,7 +66,16 @@ export async function insertJobs(
   inserts: readonly JobInsert[],
 ): Promise<InsertAnswer[]> {
   assert(inserts.length <= INSERTS_MAX, "one statement inserts 10,000 at most");
-  if (inserts.length === 0) return [];
+  const [first] = inserts;
+  if (first === undefined) return [];
+  if (inserts.every((insert) => isPlain(insert) && isLike(insert, first))) {
+    const { tags = [], ...rest } = first;
+    const args = inserts.map((insert) => insert.args);
+    const jobIds = await insertAlikeJobs(db, { ...rest, tags, args });
+    return jobIds.map((jobId) => {
+      return { status: "inserted", jobId, state: "available", runAt: null };
+    });
+  }
   const unique = inserts.some((insert) => insert.unique != null);
   const rows = await db.query<InsertRow>(sql`
     with input as materialized (
@@ -134,6 +144,32 @@ export async function insertJobs(
     order by input.place
   `);
   return rows.map(toAnswer);
+}
+
+/** What every insert says; whatever else it says is rare. */
+const COMMON: ReadonlySet<string> = new Set(
+  ["queue", "worker", "args", "meta", "tags", "priority", "maxAttempts"],
+);
+
+/** Due at once, and with nothing that few ask for. */
+function isPlain(insert: JobInsert): boolean {
+  for (const key in insert) {
+    if (!COMMON.has(key) && insert[key as keyof JobInsert] != null) {
+      return false;
+    }
+  }
+  return Object.keys(insert.meta ?? {}).length === 0;
+}
+
+/** But for its args. */
+function isLike(insert: JobInsert, first: JobInsert): boolean {
+  const { tags = [] } = insert;
+  const { tags: others = [] } = first;
+  return insert.queue === first.queue && insert.worker === first.worker &&
+    insert.priority === first.priority &&
+    insert.maxAttempts === first.maxAttempts &&
+    tags.length === others.length &&
+    tags.every((tag, index) => tag === others[index]);
 }
 
 function noClaims(): Sql {

@@ -94,14 +94,20 @@ export async function acknowledge(
       order by id
       for update
     ),
-    held as materialized (
-      select
-        lease.id as lease_id, lease.executor_id, run.job_id, run.attempt,
-        result.state, result.took_ms
-      from lease
-      cross join unnest(lease.job_ids, lease.attempts) as run (job_id, attempt)
-      left join result
-        on result.job_id = run.job_id and result.lease_id = lease.id
+    -- What is held and what is told meet once. A second join for what is missed
+    -- becomes a loop in a loop: of arrays the planner expects few rows.
+    matched as materialized (
+      select lease_id, job_id, run.executor_id, run.attempt, result.state,
+        result.took_ms, result.attempt as told_attempt
+      from (
+        select lease.id as lease_id, executor_id, held.job_id, held.attempt
+        from lease
+        cross join unnest(job_ids, attempts) as held (job_id, attempt)
+      ) as run
+      full join result using (lease_id, job_id)
+    ),
+    held as not materialized (
+      select * from matched where attempt is not null
     ),
     kept as (
       select
@@ -137,19 +143,18 @@ export async function acknowledge(
     ${unhappy.length > 0 ? unhappyEnds(db, unhappy) : sql``}
     ${outputs.length > 0 ? keptOutputs(db, outputs) : sql``}
     missed as (
-      select result.job_id, result.lease_id, result.attempt
-      from result
-      left join held using (lease_id, job_id)
-      where held.job_id is null
+      select job_id, lease_id, told_attempt as attempt
+      from matched
+      where attempt is null
         -- One whose answer was lost on the way comes twice, and was applied. A
         -- lookup for each: as a join, it might read the table.
         and (
           select true
           from yardmaster.outcomes
-          where outcomes.job_id = result.job_id
+          where outcomes.job_id = matched.job_id
             and outcomes.executor_id = ${executorId}::integer
-            and outcomes.attempt = result.attempt
-            and outcomes.state::text = result.state
+            and outcomes.attempt = matched.told_attempt
+            and outcomes.state::text = matched.state
           limit 1
         ) is null
     ),
