@@ -83,7 +83,9 @@ export async function beatExecutor(
 ): Promise<boolean> {
   const rows = await db.query(sql`
     update yardmaster.executors
-    set beat_at = greatest(beat_at, ${db.now})
+    -- Also back, when the clock was set back: a beat that lies ahead would hide
+    -- for as long that this process died.
+    set started_at = least(started_at, ${db.now}), beat_at = ${db.now}
     where id = ${executorId}::integer and stopped_at is null
     returning id
   `);

@@ -292,6 +292,18 @@ Deno.test("stopExecutor() is no loss, and resumeExecutor() takes the same one up
   assert.equal((await listExecutors(db))[0]?.health, "healthy");
 });
 
+Deno.test("beatExecutor() follows a clock that was set back, so that its death is found in time", async () => {
+  await using db = await testDb();
+  const executorId = await executor(db);
+  db.advanceMs(60_000);
+  assert.ok(await beatExecutor(db, executorId));
+  db.advanceMs(-3_600_000);
+  assert.ok(await beatExecutor(db, executorId));
+  assert.deepEqual(await markMissingExecutors(db), []);
+  db.advanceMs(120_000);
+  assert.deepEqual(await markMissingExecutors(db), [executorId]);
+});
+
 Deno.test("retryJob() takes an ended job back, keeps its attempts and allows one more", async () => {
   await using db = await testDb();
   const executorId = await executor(db);
