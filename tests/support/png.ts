@@ -43,7 +43,10 @@ export function smallerPng(png: Uint8Array): Uint8Array {
   ]);
 }
 
-/** The colours that most pixels have, as far apart as it takes to cover all. */
+/** So many are as common as they are, for shadows; the rest are for hues. */
+const COMMON = 176;
+
+/** The colours that most pixels have, and others as far apart as it takes. */
 function paletteOf(pixels: Uint32Array): number[] {
   const counts = new Map<number, number>();
   for (const colour of pixels) {
@@ -52,13 +55,13 @@ function paletteOf(pixels: Uint32Array): number[] {
   const common = [...counts.keys()].sort((one, other) =>
     (counts.get(other) ?? 0) - (counts.get(one) ?? 0)
   );
-  for (let apart = 0;; apart += 4) {
-    const palette: number[] = [];
-    for (const colour of common) {
+  for (let apart = 0;; apart += 1) {
+    const palette = common.slice(0, COMMON);
+    for (const colour of common.slice(COMMON)) {
       const taken = palette.some((each) =>
         distance(each, colour) <= apart ** 2
       );
-      if (!taken || palette.length === 0) palette.push(colour);
+      if (!taken) palette.push(colour);
       if (palette.length > COLOURS_MAX) break;
     }
     if (palette.length <= COLOURS_MAX) return palette;
