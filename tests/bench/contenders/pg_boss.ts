@@ -1,7 +1,14 @@
 /** pg-boss, which keeps its jobs in the table they were inserted into. */
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import type { Contender, ContenderOptions, JobArgs } from "../contender.ts";
+import type {
+  Contender,
+  ContenderOptions,
+  JobArgs,
+  Perform,
+  Work,
+} from "../contender.ts";
+import { type Pool, poolOf } from "./host_pool.ts";
 
 interface Job {
   readonly id: string;
@@ -30,95 +37,123 @@ interface Settings {
 }
 
 export async function contender(
-  { url, settings, cache }: ContenderOptions,
+  options: ContenderOptions,
 ): Promise<Contender> {
-  const require = createRequire(`${cache}/package.json`);
+  const require = createRequire(`${options.cache}/package.json`);
   const { PgBoss } = await import(
     pathToFileURL(require.resolve("pg-boss")).href
   );
-  const { default: pg } = await import(
-    pathToFileURL(require.resolve("pg")).href
-  );
-  const pool = new pg.Pool({ connectionString: url, max: 4 });
-  const { notify = false, work = {} } = settings as Settings;
+  const settings: Settings = options.settings;
   const boss: PgBoss = new PgBoss({
-    connectionString: url,
-    useListenNotify: notify,
+    connectionString: options.url,
+    useListenNotify: settings.notify ?? false,
   });
   boss.on("error", (error) => console.error(error));
-  let started = false;
-  async function ready(): Promise<PgBoss> {
-    if (!started) await boss.start();
-    started = true;
-    return boss;
+  return new BossContender(boss, {
+    settings,
+    pool: await poolOf(options),
+  });
+}
+
+class BossContender implements Contender {
+  readonly #boss: PgBoss;
+  readonly #settings: Settings;
+  readonly #pool: Pool;
+  #isStarted = false;
+
+  constructor(boss: PgBoss, { settings, pool }: {
+    readonly settings: Settings;
+    readonly pool: Pool;
+  }) {
+    this.#boss = boss;
+    this.#settings = settings;
+    this.#pool = pool;
   }
 
-  return {
-    async prepare() {
-      await ready();
-      await boss.createQueue("job", { notify, retryLimit: 0 });
-    },
-    async enqueue(args) {
-      await (await ready()).send("job", args);
-    },
-    async enqueueMany(jobs) {
-      await (await ready()).insert("job", jobs.map((data) => ({ data })));
-    },
-    async enqueueInTransaction(args) {
-      await ready();
-      const client = await pool.connect();
-      await client.query("begin");
-      await client.query(
-        "insert into host_rows (note) values ('beside a job')",
-      );
+  async prepare(): Promise<void> {
+    const { notify = false } = this.#settings;
+    await (await this.#ready()).createQueue("job", { notify, retryLimit: 0 });
+  }
+
+  async enqueue(args: JobArgs): Promise<void> {
+    await (await this.#ready()).send("job", args);
+  }
+
+  async enqueueMany(jobs: readonly JobArgs[]): Promise<void> {
+    const boss = await this.#ready();
+    await boss.insert("job", jobs.map((data) => ({ data })));
+  }
+
+  async enqueueInTransaction(args: JobArgs): Promise<void> {
+    const boss = await this.#ready();
+    await this.#pool.inTransaction(async (client) => {
       const db = {
         executeSql: (text: string, values: unknown[]) =>
           client.query(text, values),
       };
       await boss.send("job", args, { db });
-      await client.query("commit");
-      client.release();
-    },
-    async start({ perform, concurrency }) {
-      await ready();
-      // It has no slots: a batch is fetched, run, and ended together.
-      const options = concurrency === undefined ? work : {
-        batchSize: 2,
-        localConcurrency: concurrency / 2,
-        burstWhenBatchFull: true,
-        pollingIntervalSeconds: 0.5,
-        perJobResults: true,
-      };
-      const each = async ({ id, data }: Job) => {
-        try {
-          await perform(data);
-          return { id, status: "completed" as const };
-        } catch (error) {
-          return { id, status: "failed" as const, output: String(error) };
-        }
-      };
-      await boss.work("job", options, async (jobs) => {
-        if (concurrency !== undefined) return await Promise.all(jobs.map(each));
-        for (const { data } of jobs) {
-          const ran = perform(data);
-          if (ran !== undefined) await ran;
-        }
-      });
-    },
-    async stop() {
-      await boss.offWork("job", { wait: true });
-    },
-    async isDrained() {
-      const { rows } = await pool.query(`
-        select exists (
-          select from pgboss.job where name = 'job' and state < 'completed'
-        ) as left
-      `);
-      return rows[0]?.left === false;
-    },
-    async end() {
-      if (started) await boss.stop({ graceful: false });
-      await pool.end();
-    },
-  };
+    });
+  }
+
+  async start({ perform, concurrency }: Work): Promise<void> {
+    const boss = await this.#ready();
+    if (concurrency === undefined) {
+      const { work = {} } = this.#settings;
+      await boss.work("job", work, (jobs) => performAll(jobs, perform));
+      return;
+    }
+    // It has no slots: a batch is fetched, run, and ended together.
+    const options = {
+      batchSize: 2,
+      localConcurrency: concurrency / 2,
+      burstWhenBatchFull: true,
+      pollingIntervalSeconds: 0.5,
+      perJobResults: true,
+    };
+    await boss.work(
+      "job",
+      options,
+      (jobs) => Promise.all(jobs.map((job) => performOne(job, perform))),
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.#boss.offWork("job", { wait: true });
+  }
+
+  async isDrained(): Promise<boolean> {
+    return await this.#pool.isNone(
+      "select from pgboss.job where name = 'job' and state < 'completed'",
+    );
+  }
+
+  async end(): Promise<void> {
+    if (this.#isStarted) await this.#boss.stop({ graceful: false });
+    await this.#pool.end();
+  }
+
+  async #ready(): Promise<PgBoss> {
+    if (!this.#isStarted) await this.#boss.start();
+    this.#isStarted = true;
+    return this.#boss;
+  }
+}
+
+async function performAll(
+  jobs: readonly Job[],
+  perform: Perform,
+): Promise<void> {
+  for (const { data } of jobs) {
+    const ran = perform(data);
+    if (ran !== undefined) await ran;
+  }
+}
+
+async function performOne({ id, data }: Job, perform: Perform) {
+  try {
+    await perform(data);
+    return { id, status: "completed" };
+  } catch (error) {
+    return { id, status: "failed", output: String(error) };
+  }
 }
