@@ -21,7 +21,7 @@ export interface NotifierOptions {
 }
 
 /** Between two hints about one queue; a loop of inserts sends few. */
-const SPACING_MS = 20;
+const SPACING_MS = 10;
 /** A host's transaction takes about so long to commit. */
 const AFTER_TRANSACTION_MS = 100;
 
