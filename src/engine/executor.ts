@@ -32,8 +32,12 @@ export interface ExecutorOptions {
   readonly onResult: (result: RunResult) => void;
   /** Nothing begins while too much is unwritten. */
   readonly isFull: () => boolean;
-  /** A slot of a queue is free, and little or nothing waits for it. */
-  readonly onHungry: (queue: string) => void;
+  /**
+   * A slot of a queue is free, and little or nothing waits for it.
+   *
+   * @returns Whether a claim is on its way.
+   */
+  readonly onHungry: (queue: string) => boolean;
 }
 
 /** Runs claimed jobs, as many at a time as their queues allow. */
@@ -42,6 +46,8 @@ export class Executor {
   readonly #queues = new Map<string, QueueSlots>();
   readonly #runs = new Set<Run>();
   #overstaying = 0;
+  /** Nothing begins before the event loop has turned. */
+  #turning = false;
   #firstQueue = 0;
   /** Jobs that went back without burning an attempt, since this process began. */
   givenBack = 0;
@@ -95,12 +101,14 @@ export class Executor {
 
   /** Begins what has a slot. */
   beginRuns(): void {
-    for (const queue of this.#queues.values()) {
-      while (!this.#options.isFull()) {
-        const run = queue.takeNext();
-        if (run === null) break;
-        void this.#run(run, queue);
-      }
+    for (const queue of this.#queues.values()) this.#begin(queue);
+  }
+
+  #begin(queue: QueueSlots): void {
+    while (!this.#turning && !this.#options.isFull()) {
+      const run = queue.takeNext();
+      if (run === null) break;
+      void this.#run(run, queue);
     }
   }
 
@@ -163,14 +171,24 @@ export class Executor {
   }
 
   #afterRun(queue: QueueSlots): void {
-    const { isFull, onHungry } = this.#options;
-    while (!isFull()) {
-      const next = queue.takeNext();
-      if (next === null) break;
-      void this.#run(next, queue);
-    }
-    if (queue.buffered <= queue.lowMark) onHungry(queue.name);
+    const isHungry = queue.buffered <= queue.lowMark;
+    if (isHungry && this.#options.onHungry(queue.name)) this.#turn();
+    this.#begin(queue);
     this.#tellIfIdle();
+  }
+
+  /**
+   * Lets a claim reach its socket before the jobs that are still here begin:
+   * runs that never wait would keep the event loop to themselves until none is
+   * left, and then wait for the database.
+   */
+  #turn(): void {
+    if (this.#turning) return;
+    this.#turning = true;
+    setTimeout(() => {
+      this.#turning = false;
+      this.beginRuns();
+    }, 0);
   }
 
   async #perform(run: Run, worker: AnyWorker): Promise<void> {

@@ -1,10 +1,7 @@
 import type { Database } from "../db/database.ts";
 import type { OnEvent } from "../events.ts";
-import {
-  type ClaimedJob,
-  claimJobs,
-  type QueueDemand,
-} from "../store/leases.ts";
+import { claimJobs } from "../store/leases.ts";
+import { ClaimMarks } from "./claim_marks.ts";
 import type { Clock } from "./clock.ts";
 import type { Executor } from "./executor.ts";
 import type { Service, ServicePass } from "./service.ts";
@@ -42,6 +39,7 @@ export class Producer implements Service {
    * were told. Each by itself, or an empty one would hide what another has.
    */
   readonly #promising: Set<string>;
+  readonly #marks = new ClaimMarks();
   /** The rest of what `tick()` may claim. */
   jobsLeft = Infinity;
   /** Since this process began. */
@@ -66,9 +64,15 @@ export class Producer implements Service {
     wake();
   }
 
-  /** A slot of this queue became free. */
-  hungry(queue: string): void {
-    if (this.#promising.has(queue)) this.#options.wake();
+  /**
+   * A slot of this queue became free.
+   *
+   * @returns Whether a claim follows.
+   */
+  hungry(queue: string): boolean {
+    const follows = this.#promising.has(queue);
+    if (follows) this.#options.wake();
+    return follows;
   }
 
   /** There is room for what was held up, whatever the queue. */
@@ -79,15 +83,15 @@ export class Producer implements Service {
   async runOnce(): Promise<ServicePass> {
     const { database, executor, workers, clock, onEvent } = this.#options;
     const executorId = this.#options.executorId();
+    const beganMs = clock.monotonicMs();
     const queues = executorId === null || workers.length === 0
       ? []
-      : executor.demand(this.jobsLeft);
+      : this.#marks.applied(executor.demand(this.jobsLeft), beganMs);
     if (executorId === null || queues.length === 0) {
       return { worked: false, nextInMs: this.#options.pollMs };
     }
     // Cleared before and not after: what we are told meanwhile must count.
     for (const { queue } of queues) this.#promising.delete(queue);
-    const beganMs = clock.monotonicMs();
     const jobs = await claimJobs(database, { executorId, workers, queues })
       .catch((error: unknown) => {
         for (const { queue } of queues) this.#promising.add(queue);
@@ -96,9 +100,10 @@ export class Producer implements Service {
     this.jobsLeft -= jobs.length;
     this.claimed += jobs.length;
     for (const demand of queues) {
-      if (isMet(demand, jobs)) this.#promising.add(demand.queue);
+      const more = this.#marks.learn(demand, { jobs, nowMs: beganMs });
+      if (more) this.#promising.add(demand.queue);
     }
-    if (jobs.length === 0) return this.#found(false);
+    if (jobs.length === 0) return this.#found(this.#promising.size > 0);
     onEvent({
       type: "jobs_claimed",
       jobs: jobs.length,
@@ -118,14 +123,4 @@ export class Producer implements Service {
       nextInMs: Math.min(this.#pollMs, pollMs),
     };
   }
-}
-
-/** A queue that gave all it was asked for may have more. */
-function isMet(
-  { queue, most }: QueueDemand,
-  jobs: readonly ClaimedJob[],
-): boolean {
-  let count = 0;
-  for (const job of jobs) if (job.queue === queue) count += 1;
-  return count >= most;
 }

@@ -4,7 +4,7 @@ import type { Run } from "./run.ts";
 /** How long a job may wait here for a slot before others should have it. */
 const BUFFER_AHEAD_MS = 50;
 /** Enough for the fastest workers between two claims. */
-const PREFETCH_MAX = 500;
+const PREFETCH_MAX = 2_000;
 /** Below this span a rate says nothing. */
 const RATE_SPAN_MS = 2;
 /** What was longer ago does not count. */

@@ -16,6 +16,18 @@ export interface QueueDemand {
   readonly prefetch: number;
   /** At most so many now. */
   readonly most: number;
+  /**
+   * Looks only at what comes after this job in the order of claims; left out, it looks
+   * at everything. What was claimed lately leaves dead rows at the front, and
+   * each claim would step over all of them.
+   */
+  readonly after?: ClaimMark | null;
+}
+
+/** A place in the order of claims. */
+export interface ClaimMark {
+  readonly priority: number;
+  readonly jobId: JobId;
 }
 
 /** Who claims what. */
@@ -63,6 +75,8 @@ export async function claimJobs(
     with wanted as (
       select
         demand.queue,
+        demand.after_priority,
+        demand.after_job_id,
         least(
           coalesce(queues.chosen_limit, demand.declared_limit)
             + demand.prefetch - demand.held,
@@ -73,8 +87,13 @@ export async function claimJobs(
         ${queues.map((demand) => demand.declaredLimit)}::integer[],
         ${queues.map((demand) => demand.held)}::integer[],
         ${queues.map((demand) => demand.prefetch)}::integer[],
-        ${queues.map((demand) => demand.most)}::integer[]
-      ) as demand (queue, declared_limit, held, prefetch, most)
+        ${queues.map((demand) => demand.most)}::integer[],
+        ${queues.map(({ after }) => after?.priority ?? -1)}::smallint[],
+        ${queues.map(({ after }) => after?.jobId ?? "-1")}::bigint[]
+      ) as demand (
+        queue, declared_limit, held, prefetch, most, after_priority,
+        after_job_id
+      )
       left join yardmaster.queues on queues.name = demand.queue
       where queues.paused_at is null
         and exists (
@@ -93,6 +112,8 @@ export async function claimJobs(
         from yardmaster.ready
         where ready.queue = wanted.queue
           and ready.worker = any (${[...workers]}::text[])
+          and (ready.priority, ready.job_id)
+            > (wanted.after_priority, wanted.after_job_id)
         order by ready.priority, ready.job_id
         limit greatest(wanted.jobs, 0)
         for update skip locked

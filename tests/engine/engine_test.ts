@@ -180,6 +180,29 @@ Deno.test("tick() that comes while another is under way joins it", async () => {
   assert.equal(reports[0].claimed, 1);
 });
 
+Deno.test("tick() finds what lands in front of the jobs that it claimed last", async () => {
+  await using db = await testDb();
+  const order: number[] = [];
+  const count = defineWorker({
+    name: "count",
+    perform: async ({ n }: { n: number }) => {
+      order.push(n);
+      // In front of all that waits, while the rest is being claimed.
+      if (n === 0) await engine.enqueue(count, { n: -1 }, { priority: 0 });
+    },
+  });
+  const engine = engineOn(db, { workers: [count] });
+  for (let n = 0; n < 40; n++) {
+    await engine.enqueue(count, { n }, { priority: 5 });
+  }
+
+  const report = await engine.tick({ budgetMs: 5_000 });
+
+  assert.equal(report.claimed, 41);
+  assert.ok(report.done);
+  assert.ok(order.includes(-1));
+});
+
 Deno.test("tick() passes a guest service once, and outlives one that throws", async () => {
   await using db = await testDb();
   const events: YardmasterEvent[] = [];

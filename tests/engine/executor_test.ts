@@ -24,7 +24,10 @@ const claimed: ClaimedJob = {
   deadlineInMs: null,
 };
 
-function world(worker: AnyWorker, limit = 10) {
+function world(
+  worker: AnyWorker,
+  { limit = 10, onHungry = (): boolean => false } = {},
+) {
   const clock = createTestClock();
   const results: RunResult[] = [];
   const events: YardmasterEvent[] = [];
@@ -36,7 +39,7 @@ function world(worker: AnyWorker, limit = 10) {
     onEvent: (event) => events.push(event),
     onResult: (result) => results.push(result),
     isFull: () => false,
-    onHungry: () => {},
+    onHungry,
   });
   return { clock, executor, results, events };
 }
@@ -146,7 +149,7 @@ Deno.test("an attempt that takes longer than its timeout has failed then, and ke
       return new Promise<void>((resolve) => finish = resolve);
     },
   });
-  const { clock, executor, results } = world(slow, 1);
+  const { clock, executor, results } = world(slow, { limit: 1 });
   executor.accept([claimed, { ...claimed, jobId: "8" }]);
 
   await clock.advanceMs(999);
@@ -220,7 +223,7 @@ Deno.test("an interrupted run goes back and burns no attempt, unless it finished
 Deno.test("a job that waits for a slot goes back without an event", async () => {
   let finish = () => {};
   const one = worker(() => new Promise<void>((resolve) => finish = resolve));
-  const { clock, executor, results } = world(one, 1);
+  const { clock, executor, results } = world(one, { limit: 1 });
   executor.accept([claimed, { ...claimed, jobId: "8" }]);
   executor.giveBackBuffered(() => true);
   assert.deepEqual(results, [{
@@ -257,7 +260,7 @@ Deno.test("a run sees one signal, whenever it asks for it", async () => {
 });
 
 Deno.test("demand() asks ahead for fast work only", async () => {
-  const { clock, executor } = world(worker(() => 1), 10);
+  const { clock, executor } = world(worker(() => 1), { limit: 10 });
   assert.equal(executor.demand(1_000)[0]?.most, 10);
   assert.equal(executor.demand(4)[0]?.most, 4);
   executor.accept(
@@ -272,4 +275,28 @@ Deno.test("demand() asks ahead for fast work only", async () => {
   assert.ok(fast && fast.prefetch > 100 && fast.prefetch <= 500);
   await clock.advanceMs(1_000);
   assert.equal(executor.demand(1_000)[0]?.prefetch, 0);
+});
+
+Deno.test("runs that never wait let the next claim reach its socket before the last of them begin", async () => {
+  let claimsLeft = 0;
+  const { clock, executor, results } = world(worker(() => {}), {
+    limit: 1,
+    onHungry: () => claimsLeft-- > 0,
+  });
+  const jobs = (count: number) => Array.from({ length: count }, () => claimed);
+  executor.accept(jobs(100));
+  await executor.idle();
+  await clock.advanceMs(10);
+  executor.demand(1_000);
+
+  const { lowMark = 0 } = executor.queues.get("default") ?? {};
+  assert.ok(lowMark > 100);
+
+  claimsLeft = 1;
+  executor.accept(jobs(400));
+  for (let turn = 0; turn < 10_000; turn++) await null;
+  assert.equal(results.length, 100 + 400 - lowMark);
+
+  await executor.idle();
+  assert.equal(results.length, 100 + 400);
 });

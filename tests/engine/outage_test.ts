@@ -64,7 +64,7 @@ async function world(db: TestDb, fault: () => Error | null) {
     random: () => 0,
     onResult: (result) => acknowledger.add(result),
     isFull: () => false,
-    onHungry: () => {},
+    onHungry: () => false,
   });
   const heartbeat = new Heartbeat({
     ...base,
