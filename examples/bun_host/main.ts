@@ -21,7 +21,7 @@ if (url === undefined || url === "") {
   process.exit(2);
 }
 
-const client = postgres(url, { onnotice: () => {} });
+const client = postgres(url, { fetch_types: false, onnotice: () => {} });
 const host = await createDemoHost({
   database: postgresJs(client),
   sessionSecret: process.env.SESSION_SECRET ?? crypto.randomUUID(),

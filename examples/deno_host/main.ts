@@ -47,7 +47,7 @@ async function open(): Promise<
 > {
   const url = Deno.env.get("DATABASE_URL");
   if (url !== undefined && url !== "") {
-    const client = postgres(url, { onnotice: () => {} });
+    const client = postgres(url, { fetch_types: false, onnotice: () => {} });
     return { database: postgresJs(client), close: () => client.end() };
   }
   const folder = Deno.env.get("DATA_DIR") ?? ".data/demo";

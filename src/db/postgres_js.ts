@@ -85,6 +85,10 @@ export interface PostgresJsOptions extends DatabaseOptions {
  * Behind a proxy that pools transactions, give the driver `prepare: false`: it
  * names what it sends itself, such as `commit`.
  *
+ * A pool that serves nothing else is best created with `fetch_types: false`: we
+ * read no types, and when a connection breaks while postgres.js 3.4.9 reads them,
+ * it leaves a rejection that nobody can catch, which ends a process on Node.
+ *
  * @param sql What `postgres()` returned; the handle of a transaction that the
  * host has open, to write inside of it; or a reserved connection.
  * @throws {TypeError} If the name of the schema is not a plain identifier, or

@@ -3,7 +3,7 @@ import type { Database } from "../db/database.ts";
 import { isName, isWhole } from "../domain/job.ts";
 import type { OnEvent } from "../events.ts";
 import type { Clock } from "./clock.ts";
-import type { QueueOptions } from "./executor.ts";
+import type { QueueOptions } from "./executor_options.ts";
 import type { Service } from "./service.ts";
 import type { AnyWorker } from "./worker.ts";
 

@@ -1,10 +1,8 @@
-import type { OnEvent } from "../events.ts";
 import type { ClaimedJob, QueueDemand } from "../store/leases.ts";
 import { LEASE_JOBS_MAX } from "../store/leases.ts";
-import type { RunResult } from "../store/outcomes.ts";
 import type { AbortKind } from "./abort_reason.ts";
 import { parseArgs } from "./args.ts";
-import type { Clock } from "./clock.ts";
+import type { ExecutorOptions } from "./executor_options.ts";
 import { Run } from "./run.ts";
 import {
   expired,
@@ -15,30 +13,6 @@ import {
 } from "./run_result.ts";
 import { demandOf, QueueSlots } from "./slots.ts";
 import type { AnyWorker } from "./worker.ts";
-
-/** A queue as a host declares it. */
-export interface QueueOptions {
-  /** Jobs that this process runs at a time, 1 to 10,000. */
-  readonly limit: number;
-}
-
-/** What the executor needs. */
-export interface ExecutorOptions {
-  readonly workers: ReadonlyMap<string, AnyWorker>;
-  readonly queues: Readonly<Record<string, QueueOptions>>;
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly onEvent: OnEvent;
-  readonly onResult: (result: RunResult) => void;
-  /** Nothing begins while too much is unwritten. */
-  readonly isFull: () => boolean;
-  /**
-   * A slot of a queue is free, and little or nothing waits for it.
-   *
-   * @returns Whether a claim is on its way.
-   */
-  readonly onHungry: (queue: string) => boolean;
-}
 
 /** Runs claimed jobs, as many at a time as their queues allow. */
 export class Executor {

@@ -53,7 +53,7 @@ export function usePostgres(): () => Promise<TestPostgres> {
 function openWorld(url: string): TestPostgres {
   const pools: postgres.Sql[] = [];
   function open(max: number): postgres.Sql {
-    const pool = postgres(url, { max, onnotice: () => {} });
+    const pool = postgres(url, { max, fetch_types: false, onnotice: () => {} });
     pools.push(pool);
     return pool;
   }
