@@ -16,3 +16,23 @@ export type JobState = typeof JOB_STATES[number];
 export const TERMINAL_STATES = ["completed", "cancelled", "discarded"] as const;
 /** One of {@linkcode TERMINAL_STATES}. */
 export type TerminalState = typeof TERMINAL_STATES[number];
+
+/**
+ * What happens to an attempt, other than success. The same list as the enum
+ * `attempt_event_kind` in the database.
+ */
+export const ATTEMPT_EVENT_KINDS = [
+  "failed",
+  "timed_out",
+  "snoozed",
+  "given_back",
+  "rescued",
+  "lost",
+  "cancelled",
+  "discarded",
+  "expired",
+  "retried",
+  "replaced",
+] as const;
+/** One of {@linkcode ATTEMPT_EVENT_KINDS}. */
+export type AttemptEventKind = typeof ATTEMPT_EVENT_KINDS[number];

@@ -1,7 +1,7 @@
 import { type Sentence, sentence } from "../domain/sentence.ts";
+import type { AttemptEventKind } from "../domain/state.ts";
 import type {
   AttemptEventEvidence,
-  AttemptEventKind,
   JobEvidence,
   SlotOfJob,
 } from "../store/evidence.ts";

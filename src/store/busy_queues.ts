@@ -1,6 +1,7 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { BusyQueue } from "../domain/overview_facts.ts";
+import { WITH_WAITING_QUEUES } from "./waiting_queues.ts";
 
 /**
  * Queues in which work is due, with who serves them and which of their workers
@@ -11,18 +12,7 @@ import type { BusyQueue } from "../domain/overview_facts.ts";
  */
 export async function listBusyQueues(db: Database): Promise<BusyQueue[]> {
   return await db.query<BusyQueue>(sql`
-    with recursive waiting (queue) as (
-      -- One step of the index for each queue, however many jobs it holds.
-      (select queue from yardmaster.ready order by queue limit 1)
-      union all
-      select (
-        select ready.queue from yardmaster.ready
-        where ready.queue > waiting.queue
-        order by ready.queue limit 1
-      )
-      from waiting
-      where waiting.queue is not null
-    ),
+    ${WITH_WAITING_QUEUES},
     busy as (
       select queue from waiting where queue is not null limit 100
     ),

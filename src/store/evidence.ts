@@ -4,7 +4,7 @@
  */
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
-import type { JobState } from "../domain/state.ts";
+import type { AttemptEventKind, JobState } from "../domain/state.ts";
 
 /** The most rows of one source that a bundle reads; one more tells "there are more". */
 export const EVIDENCE_MAX = 200;
@@ -78,20 +78,6 @@ export interface AttemptEventEvidence {
   readonly runAt: Date | null;
   readonly at: Date;
 }
-
-/** The same list as the enum `attempt_event_kind` in the database. */
-export type AttemptEventKind =
-  | "failed"
-  | "timed_out"
-  | "snoozed"
-  | "given_back"
-  | "rescued"
-  | "lost"
-  | "cancelled"
-  | "discarded"
-  | "expired"
-  | "retried"
-  | "replaced";
 
 /** The newest events of a job, one more than {@linkcode EVIDENCE_MAX} at most. */
 export async function listAttemptEvidence(

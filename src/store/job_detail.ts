@@ -2,8 +2,7 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
-import type { JobState } from "../domain/state.ts";
-import type { AttemptEventKind } from "./evidence.ts";
+import type { AttemptEventKind, JobState } from "../domain/state.ts";
 
 /** A job: its definition, where it stands, and what lies around it. */
 export interface JobDetail {

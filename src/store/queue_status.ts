@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import type { ExecutorHealth } from "./queue_evidence.ts";
+import { WITH_WAITING_QUEUES } from "./waiting_queues.ts";
 
 /** A queue. Counts end at {@linkcode QUEUE_COUNT_MAX}. */
 export interface QueueStatus {
@@ -43,18 +44,7 @@ export async function listQueueStatus(
   { name = null }: { readonly name?: string | null } = {},
 ): Promise<QueueStatus[]> {
   return await db.query<QueueStatus>(sql`
-    with recursive waiting (queue) as (
-      -- One step of the index for each queue, however many jobs it holds.
-      (select queue from yardmaster.ready order by queue limit 1)
-      union all
-      select (
-        select ready.queue from yardmaster.ready
-        where ready.queue > waiting.queue
-        order by ready.queue limit 1
-      )
-      from waiting
-      where waiting.queue is not null
-    ),
+    ${WITH_WAITING_QUEUES},
     named as (
       select name from (
         (select name from yardmaster.queues order by name limit 500)

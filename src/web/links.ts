@@ -28,7 +28,7 @@ export async function linksFor(
       const question = questionFor(resource);
       const open = question !== null &&
         await c.var.may(question.permission, question.resource);
-      return [key, open ? hrefOf(resource, c.var.paths) : null] as const;
+      return [key, open ? resourceHref(resource, c.var.paths) : null] as const;
     }),
   );
   const links = new Map(asked);
@@ -61,7 +61,11 @@ function questionFor(
   }
 }
 
-function hrefOf({ type, id }: ResourceRef, paths: Paths): Href | null {
+/** The page of a thing, whoever may open it; `null` for what is a page itself. */
+export function resourceHref(
+  { type, id }: ResourceRef,
+  paths: Paths,
+): Href | null {
   switch (type) {
     case "job":
       return paths.job(id);

@@ -12,29 +12,17 @@ import {
   CRON_SLOT_STATES,
 } from "../../src/domain/cron_slot.ts";
 import { PREVIEW_STATUSES } from "../../src/domain/preview.ts";
-import { JOB_STATES, TERMINAL_STATES } from "../../src/domain/state.ts";
-import type { AttemptEventKind } from "../../src/store/evidence.ts";
+import {
+  ATTEMPT_EVENT_KINDS,
+  JOB_STATES,
+  TERMINAL_STATES,
+} from "../../src/domain/state.ts";
 import { usePGlite } from "../support/pglite.ts";
 
 const testDb = usePGlite();
 
-// A union has no list, but a table over it has to be complete.
-const ATTEMPT_EVENT_KINDS = {
-  failed: true,
-  timed_out: true,
-  snoozed: true,
-  given_back: true,
-  rescued: true,
-  lost: true,
-  cancelled: true,
-  discarded: true,
-  expired: true,
-  retried: true,
-  replaced: true,
-} satisfies Record<AttemptEventKind, true>;
-
 const LISTS: Readonly<Record<string, readonly string[]>> = {
-  attempt_event_kind: Object.keys(ATTEMPT_EVENT_KINDS),
+  attempt_event_kind: ATTEMPT_EVENT_KINDS,
   audit_result: AUDIT_RESULTS,
   cron_catch_up: CRON_CATCH_UPS,
   cron_overlap: CRON_OVERLAPS,

@@ -24,7 +24,8 @@ import {
 import { badge, type Tone } from "./badge.ts";
 import { formTokenField, previewButton } from "./form.ts";
 import type { Icon } from "./icon.ts";
-import { resourceHref, resourceLink } from "./resource_link.ts";
+import { resourceLink } from "./resource_link.ts";
+import { resourceHref } from "../links.ts";
 import { snapshotDiff } from "./snapshot_diff.ts";
 import { definitions } from "./table.ts";
 import { exactText, spanText } from "./time.ts";
