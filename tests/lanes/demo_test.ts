@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import postgres from "postgres";
 import { usePostgres } from "../support/postgres.ts";
 import { type Host, startHost } from "../support/host_process.ts";
-import { formTo, formWith, type Page, Visitor } from "../support/visitor.ts";
+import { until } from "../support/until.ts";
+import { formTo, formWith, Visitor } from "../support/visitor.ts";
 
 const testPostgres = usePostgres();
 const DENO_HOST = [Deno.execPath(), "run", "-A", "examples/deno_host/main.ts"];
@@ -71,7 +72,10 @@ async function bunProgram(): Promise<string> {
 /** The jobs of the seed really run, and the canonical pause is done by hand. */
 async function pauseNightlySync(host: Host): Promise<void> {
   const visitor = await signedIn(host);
-  await pageWith(visitor, "/ops/jobs/jobs?state=completed", /send_receipt/);
+  await until("a receipt was sent", async () => {
+    const jobs = await visitor.open("/ops/jobs/jobs?state=completed");
+    return /send_receipt/.test(jobs.text);
+  }, { limitMs: 15_000, lookMs: 100 });
   const entry = await visitor.open("/ops/jobs/cron/nightly_sync");
   const preview = await visitor.send(
     formWith(entry, { action: "pause_cron_entry" }),
@@ -95,20 +99,6 @@ async function signedIn(host: Host): Promise<Visitor> {
   assert.equal(overview.url, "/ops/jobs");
   assert.equal(overview.status, 200);
   return visitor;
-}
-
-/** Jobs run in their own time: look until they have, within a limit. */
-async function pageWith(
-  visitor: Visitor,
-  path: string,
-  wanted: RegExp,
-): Promise<Page> {
-  for (let looks = 0; looks < 150; looks++) {
-    const page = await visitor.open(path);
-    if (wanted.test(page.text)) return page;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${path} did not show ${wanted} within 15 seconds`);
 }
 
 /** Both said that they stopped, and gave back what they held. */

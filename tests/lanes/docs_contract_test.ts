@@ -20,6 +20,7 @@ import {
 } from "../support/markdown.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { ROOT } from "../support/sources.ts";
+import { until } from "../support/until.ts";
 import { Visitor } from "../support/visitor.ts";
 
 const testPostgres = usePostgres();
@@ -125,13 +126,10 @@ async function assertServes(origin: string, { code }: Block): Promise<void> {
   const expected = isOpen ? [200] : [303, 403];
   assert.ok(expected.includes(stranger.status), `it is ${stranger.status}`);
 
-  const until = Date.now() + JOB_WITHIN_MS;
-  while (Date.now() < until) {
+  await until("a job completed", async () => {
     const jobs = await visitor.open("/ops/jobs/jobs?state=completed");
-    if (/href="\/ops\/jobs\/jobs\/\d+/.test(jobs.html)) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
-  throw new Error(`No job completed within ${JOB_WITHIN_MS / 1000} s`);
+    return /href="\/ops\/jobs\/jobs\/\d+/.test(jobs.html);
+  }, { limitMs: JOB_WITHIN_MS, lookMs: 200 });
 }
 
 Deno.test("every command in the pages exists, and ours run", async (t) => {

@@ -1,16 +1,21 @@
+const LIMIT_MS = 10_000;
+const LOOK_MS = 10;
+
 /**
- * Waits until `fact` holds, and fails when it does not within ten seconds: for
- * what happens in another process, where there is no signal to wait for.
+ * Waits until `fact` holds, and fails when it does not within ten seconds, or
+ * `limitMs`: for what happens in another process, where there is no signal to
+ * wait for.
  */
 export async function until(
   what: string,
   fact: () => boolean | Promise<boolean>,
+  { limitMs = LIMIT_MS, lookMs = LOOK_MS } = {},
 ): Promise<void> {
-  const giveUpAt = performance.now() + 10_000;
+  const giveUpAt = performance.now() + limitMs;
   while (!await fact()) {
     if (performance.now() > giveUpAt) {
-      throw new Error(`Waited ten seconds in vain until ${what}`);
+      throw new Error(`Waited ${limitMs / 1000} seconds in vain until ${what}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
 }
