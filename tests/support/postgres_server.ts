@@ -26,8 +26,17 @@ export interface PostgresServer extends AsyncDisposable {
   readonly url: string;
   /** Such as `postgres (PostgreSQL) 18.4`. */
   readonly version: string;
-  /** Of the process that the others are children of. */
+  /** Of the process that the others are children of, as it was started last. */
   readonly pid: number;
+  /** Its data folder. */
+  readonly data: string;
+  /**
+   * Stops it: `fast` ends its connections and writes all out, `immediate` is a
+   * crash, from which it recovers when it starts again.
+   */
+  stop(how: "fast" | "immediate"): Promise<void>;
+  /** Starts it again, on the same port and data. */
+  start(): Promise<void>;
 }
 
 /** What differs from a server for tests. */
@@ -62,23 +71,40 @@ export async function startPostgres(
   ]);
 
   const port = freePort();
-  const server = new Deno.Command(join(bin, "postgres"), {
-    args: ["-D", data, ...flags({ ...settings, port })],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-    ...runAs(),
-  }).spawn();
-  endWithUs(server, folder);
-  await untilItAnswers(server, port);
+  async function spawn(): Promise<Deno.ChildProcess> {
+    const server = new Deno.Command(join(bin, "postgres"), {
+      args: ["-D", data, ...flags({ ...settings, port })],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      ...runAs(),
+    }).spawn();
+    endWithUs(server, folder);
+    await untilItAnswers(server, port);
+    return server;
+  }
+  let server: Deno.ChildProcess | null = await spawn();
+  let { pid } = server;
+  async function stop(how: "fast" | "immediate"): Promise<void> {
+    // Neither waits for clients to leave.
+    server?.kill(how === "fast" ? "SIGINT" : "SIGQUIT");
+    await server?.status;
+    server = null;
+  }
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     version: version.trim(),
-    pid: server.pid,
+    get pid() {
+      return pid;
+    },
+    data,
+    stop,
+    async start() {
+      server ??= await spawn();
+      ({ pid } = server);
+    },
     async [Symbol.asyncDispose]() {
-      // Fast shutdown: it does not wait for clients to leave.
-      server.kill("SIGINT");
-      await server.status;
+      await stop("fast");
       await rm(folder, { recursive: true, force: true });
     },
   };
