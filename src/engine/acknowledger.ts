@@ -1,8 +1,21 @@
 import type { Database } from "../db/database.ts";
 import type { OnEvent } from "../events.ts";
-import { acknowledge, type RunResult } from "../store/outcomes.ts";
+import {
+  acknowledge,
+  type Acknowledgement,
+  type RunResult,
+} from "../store/outcomes.ts";
 import type { Clock } from "./clock.ts";
 import { isAboutData } from "./inserter.ts";
+
+/** What became of a run, and who wants to know when it is written. */
+export interface EndedRun extends RunResult {
+  /**
+   * Called once it was written, or refused because the lease was lost. Never
+   * throws, or what was written would be written again.
+   */
+  readonly onAnswer?: (answer: Acknowledgement) => void;
+}
 
 /** What the acknowledger needs. */
 export interface AcknowledgerOptions {
@@ -36,8 +49,8 @@ const GATHER_MICROTASKS = 16;
  */
 export class Acknowledger {
   readonly #options: AcknowledgerOptions;
-  #pending: RunResult[] = [];
-  #inFlight: readonly RunResult[] = [];
+  #pending: EndedRun[] = [];
+  #inFlight: readonly EndedRun[] = [];
   /** What the database will not take, so that it is not run again and again. */
   readonly #refused: RunResult[] = [];
   #flushing: Promise<void> | null = null;
@@ -48,7 +61,7 @@ export class Acknowledger {
     this.#options = options;
   }
 
-  add(result: RunResult): void {
+  add(result: EndedRun): void {
     this.#pending.push(result);
     this.#flushing ??= this.#flushAll();
   }
@@ -98,7 +111,7 @@ export class Acknowledger {
     this.#flushing = null;
   }
 
-  #takeBatch(): RunResult[] {
+  #takeBatch(): EndedRun[] {
     let count = 0;
     let length = 0;
     for (const { output } of this.#pending) {
@@ -110,7 +123,7 @@ export class Acknowledger {
     return this.#pending.splice(0, count);
   }
 
-  async #write(batch: readonly RunResult[]): Promise<void> {
+  async #write(batch: readonly EndedRun[]): Promise<void> {
     const { database, onEvent, executorId } = this.#options;
     for (let tries = 0; !this.#abandoned; tries++) {
       try {
@@ -118,6 +131,9 @@ export class Acknowledger {
         onEvent({ type: "jobs_acknowledged", jobs: batch.length });
         const lost = answers.filter((answer) => answer === "lost").length;
         if (lost > 0) onEvent({ type: "acknowledgements_lost", jobs: lost });
+        for (const [index, answer] of answers.entries()) {
+          batch[index]?.onAnswer?.(answer);
+        }
         return;
       } catch (error) {
         onEvent({ type: "acknowledgement_failed", jobs: batch.length, error });
@@ -132,7 +148,7 @@ export class Acknowledger {
    * One result that the database refuses must not keep the others from being
    * written: halves are tried, and the last one without its words.
    */
-  async #isolate(batch: readonly RunResult[]): Promise<void> {
+  async #isolate(batch: readonly EndedRun[]): Promise<void> {
     const [only] = batch;
     if (batch.length > 1) {
       const middle = Math.ceil(batch.length / 2);

@@ -71,3 +71,28 @@ Deno.test("Acknowledger halves what is too much for Postgres, rather than try it
   const results = Array.from({ length: 8 }, (_, n) => completed(n, 1));
   assert.deepEqual(await batches(database, results), [2, 2, 2, 2]);
 });
+
+Deno.test("Acknowledger tells of each result once, after it was written", async () => {
+  const tooMuch = Object.assign(new Error("too much"), { code: "54000" });
+  const statements: number[] = [];
+  const database = taking((statement) => {
+    const [jobs] = statement.render("yardmaster").values.slice(1);
+    const isTooMuch = Array.isArray(jobs) && jobs.length > 1;
+    if (!isTooMuch) statements.push(1);
+    return isTooMuch ? tooMuch : null;
+  });
+  const told: string[] = [];
+  await batches(
+    database,
+    Array.from({ length: 3 }, (_, n) => ({
+      ...completed(n, 1),
+      onAnswer: (answer: string) =>
+        told.push(`${n} ${answer} after ${statements.length}`),
+    })),
+  );
+  assert.deepEqual(told, [
+    "0 applied after 1",
+    "1 applied after 2",
+    "2 applied after 3",
+  ]);
+});
