@@ -1,39 +1,46 @@
-/** Jobs that write down what they do, in the host's own table. */
-import type postgres from "postgres";
-import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
+/**
+ * What the jobs themselves say: that a run began, and that it came to its end.
+ * Each process has a file of its own and writes a line before it goes on, so
+ * that neither its death nor a broken database takes anything away.
+ */
+import { openSync, readdirSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { JobId } from "../../src/domain/job.ts";
 
-/** Makes the table in which runs write down that they began and ended. */
-export async function makeLedger(pool: postgres.Sql): Promise<void> {
-  await pool`
-    create table if not exists public.ledger (
-      job_id bigint not null,
-      attempt integer not null,
-      worker text not null,
-      what text not null
-    )
-  `;
-  await pool`truncate public.ledger`;
+export interface LedgerEntry {
+  readonly jobId: JobId;
+  readonly attempt: number;
+  readonly what: "began" | "ended";
+  /** The name and the number of the process. */
+  readonly by: string;
 }
 
-/** Workers that take a little while, and tell the ledger before and after. */
-export function ledgerWorkers(pool: postgres.Sql, name: string): AnyWorker[] {
-  async function tell(
-    run: { readonly jobId: string; readonly attempt: number },
-    what: string,
-  ): Promise<void> {
-    await pool`
-      insert into public.ledger (job_id, attempt, worker, what)
-      values (${run.jobId}, ${run.attempt}, ${name}, ${what})
-    `;
+/** The pen of one process. */
+export class LedgerPen {
+  readonly #file: number;
+  readonly #by: string;
+
+  constructor(folder: string, name: string) {
+    this.#by = `${name}-${Deno.pid}`;
+    this.#file = openSync(join(folder, `${this.#by}.jsonl`), "a");
   }
-  const step = defineWorker({
-    name: "step",
-    maxAttempts: 10,
-    perform: async (_args, run) => {
-      await tell(run, "began");
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      await tell(run, "ended");
-    },
-  });
-  return [step];
+
+  write(
+    what: LedgerEntry["what"],
+    { jobId, attempt }: Pick<LedgerEntry, "jobId" | "attempt">,
+  ): void {
+    const entry: LedgerEntry = { jobId, attempt, what, by: this.#by };
+    writeSync(this.#file, `${JSON.stringify(entry)}\n`);
+  }
+}
+
+/** Everything that all processes wrote until now. */
+export function readLedger(folder: string): LedgerEntry[] {
+  return readdirSync(folder).flatMap((file) =>
+    readFileSync(join(folder, file), "utf8")
+      .split("\n")
+      // What a process was just writing when it died has no end of line.
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as LedgerEntry)
+  );
 }

@@ -1,0 +1,81 @@
+/**
+ * A process that works until it is told to stop, or dies:
+ * `deno run -A worker.ts <settings as JSON>`.
+ */
+import postgres from "postgres";
+import { postgresJs } from "../../src/db/postgres_js.ts";
+import { createEngine } from "../../src/engine/engine.ts";
+import { LedgerPen } from "./ledger.ts";
+import { stepWorker } from "./step.ts";
+import { Stopper } from "./stopper.ts";
+import type { FullWorkerSettings } from "./worker_settings.ts";
+
+const RSS_EVERY_MS = 200;
+
+const settings = JSON.parse(Deno.args[0] ?? "{}") as FullWorkerSettings;
+const { name, heartbeatMs = 100, clockOffMs = 0 } = settings;
+if (clockOffMs !== 0) shiftClock(clockOffMs);
+
+const pen = new LedgerPen(settings.ledgerFolder, name);
+const stopper = new Stopper(settings.stop);
+const pool = postgres(settings.url, {
+  max: settings.connections ?? 4,
+  onnotice: () => {},
+  // With it, postgres.js 3.4.9 reads types whenever it connects, and when that
+  // breaks leaves a rejection that nobody can catch.
+  fetch_types: false,
+  backoff: () => 0.05,
+});
+const engine = createEngine({
+  database: stopper.watch(postgresJs(pool)),
+  workers: [
+    stepWorker((place, run) => {
+      if (place === "entered") return stopper.reach("before_perform");
+      pen.write(place, run);
+      stopper.reach(place === "began" ? "during_perform" : "after_perform");
+    }),
+  ],
+  queues: { default: { limit: settings.limit ?? 4 } },
+  name,
+  notify: settings.notify ?? true,
+  pollMs: settings.pollMs ?? 50,
+  heartbeatMs,
+  heartbeatLateMs: heartbeatMs * 4,
+  heartbeatMissingMs: heartbeatMs * 10,
+  onEvent(event) {
+    if (event.type === "run_ended" || event.type.startsWith("jobs_")) return;
+    const { error, ...rest } = { error: null, ...event };
+    console.log(
+      "event",
+      JSON.stringify(rest),
+      error === null ? "" : `${error}`,
+    );
+  },
+});
+
+setInterval(
+  () => console.log("rss", Deno.memoryUsage().rss),
+  RSS_EVERY_MS,
+);
+Deno.addSignalListener("SIGTERM", async () => {
+  await engine.stop({ graceMs: settings.graceMs ?? 2_000 });
+  await pool.end({ timeout: 1 });
+  console.log("stopped");
+  Deno.exit(0);
+});
+await engine.start();
+console.log("started");
+
+/** The clock on this machine's wall is wrong. */
+function shiftClock(offMs: number): void {
+  const Right = Date;
+  globalThis.Date = class extends Right {
+    constructor(...args: unknown[]) {
+      // @ts-expect-error: whatever a Date takes
+      super(...(args.length === 0 ? [Right.now() + offMs] : args));
+    }
+    static override now(): number {
+      return Right.now() + offMs;
+    }
+  } as DateConstructor;
+}
