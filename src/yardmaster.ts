@@ -10,8 +10,11 @@ import {
   parseCronEntry,
 } from "./domain/cron_entry.ts";
 import type { JobId } from "./domain/job.ts";
+import { systemClock } from "./engine/clock.ts";
 import { createCronScheduler } from "./engine/cron_scheduler.ts";
+import { withDeadline } from "./engine/deadline.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
+import { ENGINE_DEFAULTS } from "./engine/engine_options.ts";
 import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
 import type { EnqueueOptions } from "./engine/enqueue_options.ts";
 import type { Service } from "./engine/service.ts";
@@ -124,11 +127,16 @@ class JoinedYardmaster implements Yardmaster {
   constructor(options: ParsedOptions) {
     this.#options = options;
     const { database, executor } = options;
+    // Of the engine's own services, the engine bounds the waiting itself.
+    const patient = withDeadline(database, {
+      clock: systemClock,
+      ms: ENGINE_DEFAULTS.statementMs,
+    });
     this.#engine = createEngine({
       database,
       workers: options.workers,
       queues: options.queues,
-      services: [this.#scheduler(), previewSweeper(database)],
+      services: [this.#scheduler(patient), previewSweeper(patient)],
       ...(executor.name === undefined ? {} : { name: executor.name }),
       heartbeatMs: executor.heartbeatMs,
       heartbeatLateMs: executor.lateMs,
@@ -233,9 +241,9 @@ class JoinedYardmaster implements Yardmaster {
     };
   }
 
-  #scheduler(): Service {
+  #scheduler(database: Database): Service {
     return createCronScheduler({
-      database: this.#options.database,
+      database,
       notify: (notice) => this.#engine.notify(notice),
       onFault: (name, error) => this.#fault(error, `cron entry "${name}"`),
     });

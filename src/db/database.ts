@@ -28,8 +28,14 @@ export interface Database {
    * Runs `work` in a transaction: commits when it resolves, rolls back when it
    * throws. Inside a transaction it is a savepoint. `work` must use the handle
    * that it is given: with one connection, the outer one would wait for ever.
+   *
+   * @param options `signal` gives the connection up, where the driver can, if
+   * the transaction does not end soon after. It does not stop `work`.
    */
-  transaction<T>(work: (tx: Database) => Promise<T>): Promise<T>;
+  transaction<T>(
+    work: (tx: Database) => Promise<T>,
+    options?: QueryOptions,
+  ): Promise<T>;
 
   /**
    * Listens on a channel until the returned function is called. Absent where a
@@ -52,4 +58,9 @@ export interface Database {
 export interface QueryOptions {
   /** Cancels the statement, where the driver can; it then throws `57014`. */
   readonly signal?: AbortSignal;
+  /**
+   * It runs all the time, its text is always the same, and its best plan does
+   * not depend on its values: a driver may name it, and Postgres plan it once.
+   */
+  readonly hot?: boolean;
 }

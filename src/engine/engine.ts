@@ -9,7 +9,11 @@ import { withDeadline } from "./deadline.ts";
 import type { EnqueueInputs, EnqueueResult } from "./enqueue.ts";
 import type { EnqueueOptions } from "./enqueue_options.ts";
 import { Enqueuer } from "./enqueuer.ts";
-import { checkEngineOptions, type EngineOptions } from "./engine_options.ts";
+import {
+  checkEngineOptions,
+  ENGINE_DEFAULTS,
+  type EngineOptions,
+} from "./engine_options.ts";
 import { type EngineParts, engineParts } from "./engine_parts.ts";
 import { ServiceLoop } from "./service.ts";
 import { Bell, tick, type TickOptions, type TickReport } from "./tick.ts";
@@ -61,14 +65,12 @@ export interface Engine {
 
 const GRACE_MS = 15_000;
 const ANSWER_MS = 10_000;
-/** Well below the time after which an executor counts as missing. */
-const STATEMENT_MS = 30_000;
-
 /** Makes an engine. Nothing happens before it is started or ticks. */
 export function createEngine(options: EngineOptions): Engine {
   checkEngineOptions(options);
   const clock = options.clock ?? systemClock;
-  const database = withDeadline(options.database, { clock, ms: STATEMENT_MS });
+  const ms = options.statementMs ?? ENGINE_DEFAULTS.statementMs;
+  const database = withDeadline(options.database, { clock, ms });
   return new RunningEngine({ ...options, clock, database });
 }
 
@@ -101,10 +103,15 @@ class RunningEngine implements Engine {
     });
     const onError = (service: string, error: unknown) =>
       onEvent({ type: "service_failed", service, error });
+    // After an outage the first that reaches the database tells the others.
+    const onRecovered = () => {
+      for (const loop of this.#loops.values()) loop.retry();
+    };
+    const loopOptions = { clock, random, onError, onRecovered };
     this.#loops = new Map(
       services.map((service) => [
         service.name,
-        new ServiceLoop(service, { clock, random, onError }),
+        new ServiceLoop(service, loopOptions),
       ]),
     );
   }

@@ -29,6 +29,8 @@ export interface EngineOptions {
   readonly heartbeatMissingMs?: number;
   /** How long ended jobs stay; 7 days. */
   readonly retentionMs?: number;
+  /** So long a statement is waited for, or what a transaction does next; 30 s. */
+  readonly statementMs?: number;
   readonly onEvent?: OnEvent;
   /** Durations and timers; a test brings its own. */
   readonly clock?: Clock;
@@ -45,6 +47,8 @@ export const ENGINE_DEFAULTS = {
   heartbeatLateMs: 45_000,
   heartbeatMissingMs: 120_000,
   retentionMs: 7 * DAY_MS,
+  // Well below the time after which an executor counts as missing.
+  statementMs: 30_000,
 } as const;
 
 const QUEUE_LIMIT_MAX = 10_000;

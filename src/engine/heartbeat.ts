@@ -8,6 +8,7 @@ import {
   stopExecutor,
 } from "../store/executors.ts";
 import type { Clock } from "./clock.ts";
+import { withDeadline } from "./deadline.ts";
 import type { Executor } from "./executor.ts";
 import type { Service, ServicePass } from "./service.ts";
 
@@ -21,6 +22,11 @@ export interface HeartbeatOptions {
   readonly beatMs: number;
 }
 
+/** Beats that may hang, one after the other, before we count as missing. */
+const TRIES = 8;
+/** A database under load takes its time, also where executors miss soon. */
+const STATEMENT_MS_LEAST = 1_000;
+
 /**
  * Keeps this process known as alive, and gives its runs up before others may
  * take their jobs: an executor that can not beat must not work on.
@@ -29,6 +35,7 @@ export class Heartbeat implements Service {
   readonly name = "heartbeat";
   readonly intervalMs: number;
   readonly #options: HeartbeatOptions;
+  readonly #database: Database;
   #executorId: number | null = null;
   /** Stopped by its own will, so the same id may go on. */
   #resting = false;
@@ -37,6 +44,12 @@ export class Heartbeat implements Service {
   constructor(options: HeartbeatOptions) {
     this.#options = options;
     this.intervalMs = options.beatMs;
+    // A beat that hangs on a dead connection must not be the last one: others
+    // follow on other connections before we count as missing.
+    this.#database = withDeadline(options.database, {
+      clock: options.clock,
+      ms: Math.max(options.start.missingAfterMs / TRIES, STATEMENT_MS_LEAST),
+    });
   }
 
   /** `null` while this process may claim nothing. */
@@ -50,7 +63,8 @@ export class Heartbeat implements Service {
   }
 
   async runOnce(): Promise<ServicePass> {
-    const { database, clock, start } = this.#options;
+    const { clock, start } = this.#options;
+    const database = this.#database;
     const beganMs = clock.monotonicMs();
     if (this.#executorId !== null) {
       const alive = this.#resting
@@ -71,7 +85,7 @@ export class Heartbeat implements Service {
     if (this.#executorId === null || this.#resting) return;
     // Also when the others can not be told: they will find it missing.
     this.#resting = true;
-    await stopExecutor(this.#options.database, this.#executorId);
+    await stopExecutor(this.#database, this.#executorId);
   }
 
   /** Others found us missing: what we hold is theirs by now. */

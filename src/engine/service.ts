@@ -27,6 +27,8 @@ export interface ServiceLoopOptions {
   readonly random: () => number;
   /** Is told of every pass that threw; the loop goes on. */
   readonly onError: (service: string, error: unknown) => void;
+  /** A pass went well, and the one before did not. */
+  readonly onRecovered?: () => void;
 }
 
 const INTERVAL_MS = 1_000;
@@ -62,6 +64,11 @@ export class ServiceLoop {
     this.#endSleep?.();
   }
 
+  /** Waits no longer after a pass that failed: its cause may be gone. */
+  retry(): void {
+    if (this.#faults > 0) this.wake();
+  }
+
   /** Lets the current pass end and starts no other. */
   async stop(): Promise<void> {
     this.#stopped = true;
@@ -83,7 +90,9 @@ export class ServiceLoop {
   async #pass(): Promise<number> {
     try {
       const pass = await this.#service.runOnce();
+      const isRecovered = this.#faults > 0;
       this.#faults = 0;
+      if (isRecovered) this.#options.onRecovered?.();
       if (pass.worked) return 0;
       if (pass.nextInMs !== undefined) return pass.nextInMs;
       const intervalMs = this.#service.intervalMs ?? INTERVAL_MS;

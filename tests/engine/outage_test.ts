@@ -20,7 +20,11 @@ import { type TestDb, usePGlite } from "../support/pglite.ts";
 const testDb = usePGlite();
 
 /** A database whose statements fail as long as the test says so. */
-function failing(db: TestDb, fault: () => Error | null): Database {
+function failing(
+  db: TestDb,
+  fault: () => Error | null,
+  silence: () => Promise<never> | null = () => null,
+): Database {
   const broken: Database = {
     schema: db.schema,
     get now() {
@@ -29,6 +33,7 @@ function failing(db: TestDb, fault: () => Error | null): Database {
     async query<R>(statement: Sql): Promise<R[]> {
       const error = fault();
       if (error !== null) throw error;
+      await silence();
       return await db.query<R>(statement);
     },
     transaction: (work) => db.transaction(work),
@@ -38,8 +43,12 @@ function failing(db: TestDb, fault: () => Error | null): Database {
 }
 
 /** An executor process in parts, with one job that runs until it is told. */
-async function world(db: TestDb, fault: () => Error | null) {
-  const database = failing(db, fault);
+async function world(
+  db: TestDb,
+  fault: () => Error | null,
+  silence?: () => Promise<never> | null,
+) {
+  const database = failing(db, fault, silence);
   const clock = createTestClock();
   const events: YardmasterEvent[] = [];
   const told: unknown[] = [];
@@ -271,6 +280,57 @@ Deno.test("a statement that never answers is given up, and cancelled where the d
   await clock.advanceMs(1_000);
   await waiting;
   assert.ok(signals[0]?.aborted);
+});
+
+Deno.test("a transaction that stands still is given up, and goes no further when it wakes up", async () => {
+  await using db = await testDb();
+  const clock = createTestClock();
+  const sent: string[] = [];
+  let wakeUp = () => {};
+  const silent: Database = {
+    ...failing(db, () => null),
+    query: (statement) => {
+      sent.push(statement.render("yardmaster").text.trim());
+      return sent.length < 2
+        ? Promise.resolve([])
+        : new Promise((resolve) => wakeUp = () => resolve([]));
+    },
+    transaction: (work) => work(silent),
+  };
+  const database = withDeadline(silent, { clock, ms: 1_000 });
+  let ended: unknown = null;
+  const waiting = database.transaction(async (tx) => {
+    await tx.query(sql`select 1`);
+    await new Promise<void>((resolve) => clock.after(600, resolve));
+    await tx.query(sql`select 2`);
+    await tx.query(sql`select 3`);
+  }).catch((error) => ended = error.name);
+  await clock.advanceMs(600);
+  await clock.advanceMs(999);
+  assert.equal(ended, null);
+  await clock.advanceMs(1);
+  await waiting;
+  assert.equal(ended, "DeadlineError");
+  wakeUp();
+  await clock.advanceMs(0);
+  assert.deepEqual(sent, ["select 1", "select 2"]);
+});
+
+Deno.test("a beat that hangs is followed by another, long before the executor is missing", async () => {
+  await using db = await testDb();
+  let hangs = false;
+  const { heartbeat, clock } = await world(
+    db,
+    () => null,
+    () => hangs ? new Promise(() => {}) : null,
+  );
+  hangs = true;
+  const beat = assert.rejects(heartbeat.runOnce(), { name: "DeadlineError" });
+  await clock.advanceMs(15_000);
+  await beat;
+  hangs = false;
+  await heartbeat.runOnce();
+  await heartbeat.rest();
 });
 
 function completed(

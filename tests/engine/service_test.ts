@@ -3,7 +3,10 @@ import { ServiceLoop, type ServicePass } from "../../src/engine/service.ts";
 import { createTestClock } from "../../src/testing/testing.ts";
 
 /** A service that answers as told, in a loop whose clock the test moves. */
-function world(answer: (pass: number) => ServicePass | Promise<ServicePass>) {
+function world(
+  answer: (pass: number) => ServicePass | Promise<ServicePass>,
+  onRecovered = () => {},
+) {
   const clock = createTestClock();
   const passesAt: number[] = [];
   const errors: unknown[] = [];
@@ -19,6 +22,7 @@ function world(answer: (pass: number) => ServicePass | Promise<ServicePass>) {
     clock,
     random: () => 0.5,
     onError: (_service, error) => errors.push(error),
+    onRecovered,
   });
   return { clock, loop, passesAt, errors };
 }
@@ -64,6 +68,28 @@ Deno.test("ServiceLoop outlives a service that throws, and waits longer each tim
   await clock.advanceMs(700);
   assert.deepEqual(passesAt, [0, 90, 270, 630]);
   assert.equal(errors.length, 3);
+  await loop.stop();
+});
+
+Deno.test("ServiceLoop says when it has recovered, and retry() ends the wait after a failure, and no other", async () => {
+  let recovered = 0;
+  const { clock, loop, passesAt } = world((pass) => {
+    if (pass < 3) throw new Error("down");
+    return { worked: false };
+  }, () => recovered++);
+  loop.start();
+  await clock.advanceMs(90);
+  assert.deepEqual(passesAt, [0, 90]);
+  loop.retry();
+  await clock.advanceMs(0);
+  assert.deepEqual(passesAt, [0, 90, 90]);
+  assert.equal(recovered, 1);
+  loop.retry();
+  await clock.advanceMs(899);
+  assert.equal(passesAt.length, 3);
+  await clock.advanceMs(1);
+  assert.equal(passesAt.length, 4);
+  assert.equal(recovered, 1);
   await loop.stop();
 });
 
