@@ -1,7 +1,17 @@
 /** All scenarios, in the order in which they run. */
 import type { Scenario } from "./scenario.ts";
+import { frozenProcess } from "./scenarios/frozen_process.ts";
+import { gracefulStop } from "./scenarios/graceful_stop.ts";
+import { killAtEachStep } from "./scenarios/kill_at_each_step.ts";
 import { killAtRandom } from "./scenarios/kill_at_random.ts";
+import { lostAnswers } from "./scenarios/lost_answers.ts";
+import { overload } from "./scenarios/overload.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   killAtRandom,
+  killAtEachStep,
+  gracefulStop,
+  frozenProcess,
+  lostAnswers,
+  overload,
 ];

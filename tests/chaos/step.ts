@@ -8,6 +8,8 @@ import type { JobId } from "../../src/domain/job.ts";
 export interface StepArgs {
   /** How long a run takes. It does not heed its signal. */
   readonly ms: number;
+  /** From this instant on it takes no time: what it waits for is well again. */
+  readonly easyFromMs?: number;
   /** So many attempts fail before one does not; 0. */
   readonly fails?: number;
 }
@@ -26,10 +28,12 @@ export function stepWorker(
     name: "step",
     maxAttempts: 1_000,
     backoff: () => 50,
-    perform: async ({ ms, fails = 0 }, run) => {
+    perform: async ({ ms, easyFromMs = Infinity, fails = 0 }, run) => {
       tell("entered", run);
       tell("began", run);
-      await new Promise((resolve) => setTimeout(resolve, ms));
+      if (Date.now() < easyFromMs) {
+        await new Promise((resolve) => setTimeout(resolve, ms));
+      }
       tell("ended", run);
       if (run.attempt <= fails) throw new Error("This attempt fails");
     },

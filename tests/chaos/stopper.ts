@@ -58,7 +58,7 @@ export class Stopper {
   #answered(moment: Moment): void {
     if (!this.#isNow(moment)) return;
     if (this.#stop?.how !== "lose") return this.#act();
-    console.log("lost an answer");
+    console.log("stops");
     throw new Error("The connection broke before the answer came");
   }
 
@@ -69,6 +69,7 @@ export class Stopper {
   }
 
   #act(): void {
+    console.log("stops");
     Deno.kill(Deno.pid, this.#stop?.how === "freeze" ? "SIGSTOP" : "SIGKILL");
   }
 }

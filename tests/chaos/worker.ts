@@ -26,8 +26,9 @@ const pool = postgres(settings.url, {
   fetch_types: false,
   backoff: () => 0.05,
 });
+const database = stopper.watch(postgresJs(pool));
 const engine = createEngine({
-  database: stopper.watch(postgresJs(pool)),
+  database,
   workers: [
     stepWorker((place, run) => {
       if (place === "entered") return stopper.reach("before_perform");
@@ -63,8 +64,23 @@ Deno.addSignalListener("SIGTERM", async () => {
   console.log("stopped");
   Deno.exit(0);
 });
+if (settings.pages) await servePages();
 await engine.start();
 console.log("started");
+
+/** In the same process, as most hosts do. */
+async function servePages(): Promise<void> {
+  const { webHost } = await import("../support/web_host.ts");
+  const host = webHost({ db: database });
+  Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    onListen: ({ port }) => console.log(`pages http://127.0.0.1:${port}`),
+  }, (request) => {
+    const { pathname, search } = new URL(request.url);
+    return host.request(pathname + search);
+  });
+}
 
 /** The clock on this machine's wall is wrong. */
 function shiftClock(offMs: number): void {

@@ -50,6 +50,8 @@ export interface WorkerSettings {
   /** What SIGTERM lets runs have; 2 s. */
   readonly graceMs?: number;
   readonly stop?: Stop;
+  /** Shows the pages too, and says `pages <address>`. */
+  readonly pages?: boolean;
   /** Added to the wall clock of the process. */
   readonly clockOffMs?: number;
 }

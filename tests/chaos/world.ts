@@ -115,15 +115,22 @@ export class ChaosWorld implements AsyncDisposable {
     return ids;
   }
 
-  /** Starts a process that works, and waits until it does. */
-  async spawnWorker(settings: WorkerSettings): Promise<WorkerProcess> {
+  /**
+   * Starts a process that works, and waits until it does.
+   *
+   * @param options `mayEnd` if it may be dead before it could say so.
+   */
+  async spawnWorker(
+    settings: WorkerSettings,
+    { mayEnd = false }: { readonly mayEnd?: boolean } = {},
+  ): Promise<WorkerProcess> {
     const worker = new WorkerProcess({
       url: this.url,
       ledgerFolder: this.ledgerFolder,
       ...settings,
     });
     this.workers.push(worker);
-    await worker.line("started");
+    if (!mayEnd) await worker.line("started");
     return worker;
   }
 
@@ -140,16 +147,38 @@ export class ChaosWorld implements AsyncDisposable {
     await until(what, fact, { limitMs, lookMs: 20 });
   }
 
-  /** Waits from now, when a fault begins or ends, and keeps the longest wait. */
+  /**
+   * Waits, and keeps the longest wait.
+   *
+   * @param options `sinceMs` is when the fault began, or ended; now.
+   */
   async measureRecovery(
     what: string,
     fact: () => boolean | Promise<boolean>,
-    options: { readonly limitMs?: number } = {},
+    options: { readonly sinceMs?: number; readonly limitMs?: number } = {},
   ): Promise<void> {
-    const beganMs = performance.now();
+    const { sinceMs = performance.now() } = options;
     await this.until(what, fact, options);
-    const tookMs = performance.now() - beganMs;
+    const tookMs = performance.now() - sinceMs;
     this.recoveryMsMax = Math.max(this.recoveryMsMax, tookMs);
+  }
+
+  /** Waits until so many more jobs have ended, or all of them. */
+  async untilMoreEnded(jobs: number): Promise<void> {
+    const before = await this.ended();
+    await this.until(
+      `${jobs} more jobs have ended`,
+      async () =>
+        await this.ended() >= Math.min(before + jobs, this.jobIds.size),
+    );
+  }
+
+  /** Events of attempts of this kind. */
+  async events(kind: string): Promise<number> {
+    const rows = await this.db.query(sql`
+      select from yardmaster.attempt_events where kind::text = ${kind}
+    `);
+    return rows.length;
   }
 
   /** Jobs that ended, of all that were enqueued. */

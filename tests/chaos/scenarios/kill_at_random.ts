@@ -1,18 +1,20 @@
 import type { Scenario } from "../scenario.ts";
+import type { WorkerProcess } from "../worker_process.ts";
 import type { ChaosWorld } from "../world.ts";
 
 /** Processes die with `kill -9` at any moment, and others take their place. */
 export const killAtRandom: Scenario = {
   name: "kill-at-random",
-  about: "kill -9 of workers at any moment, some of them at once, loses no job",
+  about:
+    "kill -9 of workers at any moment, one, some or all of them, loses no job",
   async run(world) {
     await world.enqueue(
-      world.scale({ short: 250, long: 3_000 }),
+      world.scale({ short: 250, long: 4_000 }),
       (n) => ({ ms: world.random.between(1, 30), fails: n % 50 === 0 ? 1 : 0 }),
     );
-    const kills = world.scale({ short: 3, long: 15 });
+    const rounds = world.scale({ short: 2, long: 12 });
     await Promise.all([0, 1, 2].map((number) => startWorker(world, number)));
-    for (let kill = 1; kill <= kills; kill++) await killSome(world, kill);
+    for (let round = 1; round <= rounds; round++) await killSome(world, round);
     await world.untilAllEnded();
   },
 };
@@ -20,30 +22,32 @@ export const killAtRandom: Scenario = {
 async function startWorker(world: ChaosWorld, number: number): Promise<void> {
   await world.spawnWorker({
     name: `worker-${number}`,
-    // Hints are only ever hints.
+    // Half of them hear no hints.
     notify: number % 2 === 0,
   });
 }
 
-async function killSome(world: ChaosWorld, kill: number): Promise<void> {
-  const alive = world.workers.filter((worker) => !worker.hasEnded);
-  const target = world.jobIds.size * world.random.next() / 20;
-  const before = await world.ended();
-  await world.until(
-    "some more jobs have ended",
-    async () =>
-      await world.ended() >= Math.min(before + target, world.jobIds.size),
-  );
-  const victims = alive.filter(() => world.random.next() < 0.5);
-  if (victims.length === 0) victims.push(world.random.pick(alive));
+async function killSome(world: ChaosWorld, round: number): Promise<void> {
+  const share = world.jobIds.size / 20;
+  await world.untilMoreEnded(Math.ceil(share * (1 + world.random.next())));
+  const victims = chooseVictims(world);
   for (const victim of victims) {
     victim.signal("SIGKILL");
     world.countFault();
   }
+  const sinceMs = performance.now();
   const held = await world.heldBy(victims);
-  await Promise.all(victims.map((_, n) => startWorker(world, 10 * kill + n)));
+  await Promise.all(victims.map((_, n) => startWorker(world, 10 * round + n)));
   await world.measureRecovery(
-    "what the victims held has begun again or ended",
+    "what the killed ones held has begun again or ended",
     () => world.haveMovedOn(held),
+    { sinceMs },
   );
+}
+
+function chooseVictims({ workers, random }: ChaosWorld): WorkerProcess[] {
+  const alive = workers.filter((worker) => !worker.hasEnded);
+  if (random.next() < 0.25) return alive;
+  const victims = alive.filter(() => random.next() < 0.4);
+  return victims.length === 0 ? [random.pick(alive)] : victims;
 }
