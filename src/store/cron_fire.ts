@@ -1,4 +1,5 @@
 import type { Database } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
 import {
   decideOverlap,
   type FireDecision,
@@ -101,6 +102,7 @@ async function cancelAll(
     readonly principal: string | null;
   },
 ): Promise<JobId[]> {
+  await lockLeasesOf(tx, active);
   const cancelledIds: JobId[] = [];
   for (const jobId of active) {
     // Null: it ended by itself a moment ago.
@@ -108,6 +110,27 @@ async function cancelAll(
     if (moved !== null) cancelledIds.push(jobId);
   }
   return cancelledIds;
+}
+
+/**
+ * In the order of their ids, which is that of acknowledge(). Locked one by one in
+ * the order of the jobs, they could lock out an acknowledgement of several.
+ *
+ * What is claimed after this is in a younger lease of its executor, or in one of
+ * another, which no acknowledgement shares.
+ */
+async function lockLeasesOf(
+  tx: Database,
+  jobIds: readonly JobId[],
+): Promise<void> {
+  if (jobIds.length < 2) return;
+  await tx.query(sql`
+    select
+    from yardmaster.leases
+    where job_ids && ${[...jobIds]}::bigint[]
+    order by id
+    for update
+  `);
 }
 
 /** Inserts the jobs of the claimed instants. */

@@ -1,3 +1,5 @@
+import { LOGGED } from "./faults/server_log.ts";
+
 /** Settings of a Postgres that is crashed: what it said is written, is. */
 export const DURABLE = {
   fsync: "on",
@@ -8,4 +10,5 @@ export const DURABLE = {
   max_wal_size: "256MB",
   // Deadlocks are found soon, and counted after each scenario.
   deadlock_timeout: "50ms",
+  ...LOGGED,
 } as const;
