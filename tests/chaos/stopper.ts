@@ -3,9 +3,6 @@ import type { Database, Row } from "../../src/db/database.ts";
 import type { Sql } from "../../src/db/sql.ts";
 import type { Moment, Stop } from "./worker_settings.ts";
 
-/** Longer than a statement takes to leave, about as long as its answer takes. */
-const UNDER_WAY_MS_MAX = 3;
-
 /**
  * Knows the claim and the acknowledgement by what they write, so that nothing in
  * the engine has to know of it.
@@ -41,7 +38,7 @@ export class Stopper {
         this.reach(`before_${kind}`);
         const answer = database.query<R>(statement, options);
         if (kind === "ack" && this.#isNow("during_ack")) {
-          await underWay();
+          await delay(this.#stop?.laterMs ?? 0);
           this.#act();
         }
         const rows = await answer;
@@ -83,7 +80,6 @@ function kindOf(statement: Sql): "claim" | "ack" | null {
     : null;
 }
 
-async function underWay(): Promise<void> {
-  const ms = Math.random() * UNDER_WAY_MS_MAX;
-  await new Promise((resolve) => setTimeout(resolve, ms));
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

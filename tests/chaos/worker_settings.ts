@@ -30,6 +30,8 @@ export interface Stop {
    * and its answer is an error; only for `after_claim` and `after_ack`.
    */
   readonly how: "kill" | "freeze" | "lose";
+  /** For `during_ack`: so long after the statement was handed over; 0. */
+  readonly laterMs?: number;
 }
 
 export interface WorkerSettings {

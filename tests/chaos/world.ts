@@ -97,15 +97,22 @@ export class ChaosWorld implements AsyncDisposable {
   /**
    * Enqueues jobs of which nothing may be lost, on the server itself. For each,
    * `args` is asked how long it takes, and how often it fails before.
+   *
+   * @param delayMs Until each is due; asked in the same order.
    */
   async enqueue(
     jobs: number,
     args: (index: number) => StepArgs = () => ({ ms: 20 }),
+    delayMs: (index: number) => number = () => 0,
   ): Promise<JobId[]> {
     const engine = createEngine({ database: this.db });
     const worker = stepWorker(() => {});
     const answers = await engine.enqueueMany(
-      Array.from({ length: jobs }, (_, n) => ({ worker, args: args(n) })),
+      Array.from({ length: jobs }, (_, n) => ({
+        worker,
+        args: args(n),
+        ...(delayMs(n) > 0 && { options: { delayMs: delayMs(n) } }),
+      })),
     );
     await engine.stop();
     const ids = answers.flatMap((answer) =>

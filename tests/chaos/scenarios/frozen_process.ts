@@ -28,7 +28,12 @@ async function freeze(world: ChaosWorld, round: number): Promise<void> {
   const frozen = await Promise.all(MOMENTS.map((moment) =>
     world.spawnWorker({
       name: `frozen-${moment}-${round}`,
-      stop: { moment, time: world.random.between(2, 6), how: "freeze" },
+      stop: {
+        moment,
+        time: world.random.between(2, 6),
+        how: "freeze",
+        laterMs: world.random.between(0, 3),
+      },
     })
   ));
   await world.enqueue(300, () => ({ ms: world.random.between(5, 20) }));

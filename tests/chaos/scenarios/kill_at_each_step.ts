@@ -22,7 +22,12 @@ async function dieEverywhere(world: ChaosWorld, round: number): Promise<void> {
   const victims = await Promise.all(MOMENTS.map((moment) =>
     world.spawnWorker({
       name: `dies-${moment}-${round}`,
-      stop: { moment, time: timeOf(moment, world), how: "kill" },
+      stop: {
+        moment,
+        time: timeOf(moment, world),
+        how: "kill",
+        laterMs: world.random.between(0, 3),
+      },
     }, { mayEnd: true })
   ));
   await world.until(

@@ -11,6 +11,8 @@ export const killAtRandom: Scenario = {
     await world.enqueue(
       world.scale({ short: 250, long: 4_000 }),
       (n) => ({ ms: world.random.between(1, 30), fails: n % 50 === 0 ? 1 : 0 }),
+      // Some are not due, and must be staged by whoever lives.
+      (n) => n % 10 === 5 ? 10 * n : 0,
     );
     const rounds = world.scale({ short: 2, long: 12 });
     await Promise.all([0, 1, 2].map((number) => startWorker(world, number)));
