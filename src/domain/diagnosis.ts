@@ -50,10 +50,25 @@ export const DIAGNOSES = {
     title: "Waits for its next attempt",
     why: "An attempt failed and more are left. It runs again by itself.",
   },
+  job_due: {
+    status: "runnable",
+    title: "Due, and staged next",
+    why: "Its time has come. It is moved into its queue within a second.",
+  },
   job_overdue: {
     status: "blocked",
     title: "Due, and not staged",
     why: "Its time has come, but no executor has moved it into its queue.",
+  },
+  job_deadline_passed: {
+    status: "needs_review",
+    title: "Its deadline has passed",
+    why: "Whoever claims it discards it without a run.",
+  },
+  job_deadline_first: {
+    status: "needs_review",
+    title: "Its deadline comes before its time",
+    why: "When it is due its deadline has passed, and it is discarded.",
   },
   job_queue_paused: {
     status: "waiting",
@@ -76,10 +91,20 @@ export const DIAGNOSES = {
     title: "Waits for a free place",
     why: "Every place of its queue is taken. It starts when one is free.",
   },
+  job_served_late: {
+    status: "needs_review",
+    title: "Only a late executor has a place for it",
+    why: "Those that could claim it have not sent a heartbeat in time.",
+  },
+  job_behind: {
+    status: "waiting",
+    title: "Waits for its turn",
+    why: "More jobs come before it than there are free places.",
+  },
   job_ready: {
     status: "runnable",
     title: "Ready to be claimed",
-    why: "It is due, and a live executor can claim it.",
+    why: "Nothing is wrong: a live executor claims it within a second.",
   },
   job_running: {
     status: "runnable",
@@ -105,6 +130,22 @@ export const DIAGNOSES = {
     status: "resolved",
     title: "Cancelled",
     why: "Somebody, or its own worker, said stop. It does not run again.",
+  },
+  job_superseded: {
+    status: "resolved",
+    title: "Cancelled for the next fire",
+    why:
+      "Its cron entry fired again, and its overlap policy cancels what runs.",
+  },
+  job_exhausted: {
+    status: "needs_review",
+    title: "No attempt is left",
+    why: "Its last attempt did not succeed. Only an operator sends it back.",
+  },
+  job_expired: {
+    status: "needs_review",
+    title: "Discarded at its deadline",
+    why: "It was not over when its deadline passed.",
   },
   job_discarded: {
     status: "needs_review",
@@ -195,3 +236,5 @@ export const DIAGNOSES = {
 
 /** One of the keys of {@linkcode DIAGNOSES}. */
 export type DiagnosisCode = keyof typeof DIAGNOSES;
+/** What can be said about a job. */
+export type JobDiagnosis = Extract<DiagnosisCode, `job_${string}`>;

@@ -4,6 +4,7 @@ import type { DiagnosisCode } from "./diagnosis.ts";
 import type { Completeness } from "./evidence.ts";
 import {
   type Intent,
+  isLegalStep,
   type Opens,
   type Owner,
   type Posture,
@@ -214,14 +215,9 @@ function pathsOf(
     const { owner, posture, intent, opens } = STEPS[step];
     const target = facts.targets[opens] ?? null;
     if (owner !== "host" && target === null) return [];
-    if (!isLegal(step, facts)) return [];
+    if (!isLegalStep(step, facts.legal)) return [];
     return [{ step, owner, posture, intent, target }];
   });
-}
-
-function isLegal(step: StepCode, facts: RunbookFacts): boolean {
-  const words = STEPS[step];
-  return !("action" in words) || facts.legal.includes(words.action);
 }
 
 function prerequisitesOf(

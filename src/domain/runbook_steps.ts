@@ -40,6 +40,7 @@ export type Opens =
   | "subject"
   | "queue"
   | "executors"
+  | "cron_entry"
   | "audit"
   | "last_job"
   | "blocking_job"
@@ -86,6 +87,11 @@ export const STEPS = {
     ...inspect,
     label: "Look at the executors",
     opens: "executors",
+  },
+  review_cron_entry: {
+    ...inspect,
+    label: "Review its cron entry",
+    opens: "cron_entry",
   },
   review_last_job: {
     ...inspect,
@@ -143,12 +149,22 @@ export const STEPS = {
     opens: "queue",
     action: "resume_queue",
   },
+  scale_its_queue: {
+    ...act,
+    label: "Preview another limit for its queue",
+    opens: "queue",
+    action: "scale_queue",
+  },
   start_executor: {
     ...host,
     label: "Start an executor that serves the queue",
   },
   look_at_host: { ...host, label: "Look at the machine of the executor" },
   deploy_worker: { ...host, label: "Deploy code that defines the worker" },
+  enqueue_again: {
+    ...host,
+    label: "Enqueue it again, with a later deadline",
+  },
   tell_worker_owner: {
     ...host,
     label: "Take the error to the people who own the worker",
@@ -175,17 +191,25 @@ export const RUNBOOK: Readonly<Record<DiagnosisCode, readonly StepCode[]>> = {
   job_suspended: ["review_subject", "cancel_job", "inspect_audit"],
   job_scheduled: ["review_subject", "retry_job", "cancel_job"],
   job_retryable: ["review_subject", "tell_worker_owner", "retry_job"],
+  job_due: ["review_subject", "review_queue"],
+  job_deadline_passed: ["enqueue_again", "discard_job"],
+  job_deadline_first: ["retry_job", "enqueue_again", "cancel_job"],
   job_overdue: ["review_executors", "start_executor", "review_subject"],
   job_queue_paused: ["review_queue", "resume_its_queue", "inspect_audit"],
   job_unserved: ["review_executors", "start_executor", "review_queue"],
   job_worker_unknown: ["review_executors", "deploy_worker", "cancel_job"],
-  job_queue_full: ["review_queue", "review_subject"],
+  job_queue_full: ["review_queue", "scale_its_queue", "review_subject"],
+  job_served_late: ["review_executors", "look_at_host", "review_subject"],
+  job_behind: ["review_queue", "scale_its_queue", "review_subject"],
   job_ready: ["review_subject", "review_queue"],
   job_running: ["review_subject", "cancel_job"],
   job_executor_late: ["review_executors", "look_at_host", "review_subject"],
   job_executor_missing: ["review_executors", "look_at_host", "start_executor"],
   job_completed: ["review_subject", "inspect_audit"],
   job_cancelled: ["inspect_audit", "review_subject", "retry_job"],
+  job_superseded: ["review_cron_entry", "inspect_audit", "retry_job"],
+  job_exhausted: ["review_subject", "tell_worker_owner", "retry_job"],
+  job_expired: ["review_subject", "enqueue_again"],
   job_discarded: ["review_subject", "tell_worker_owner", "retry_job"],
   cron_malformed: ["review_subject", "correct_expression", "inspect_audit"],
   cron_retired: ["review_subject", "inspect_audit"],
@@ -208,3 +232,9 @@ export const RUNBOOK: Readonly<Record<DiagnosisCode, readonly StepCode[]>> = {
   queue_idle: ["review_subject", "inspect_audit"],
   subject_unknown: ["choose_subject", "look_into_audit"],
 };
+
+/** Whether a step can be taken when these actions are legal. */
+export function isLegalStep(step: StepCode, legal: readonly Action[]): boolean {
+  const words = STEPS[step];
+  return !("action" in words) || legal.includes(words.action);
+}

@@ -46,3 +46,29 @@ export function sentence(
 export function isSentence(fact: Fact): fact is Sentence {
   return typeof fact === "object" && "pieces" in fact;
 }
+
+/**
+ * The words with every value as it is and exact instants: for those who can read
+ * the database anyway, the host's own code and the command line. A page prints
+ * what the display policy shows.
+ */
+export function sentenceWords({ pieces, facts }: Sentence): string {
+  return String.raw({ raw: pieces }, ...facts.map(factWords));
+}
+
+function factWords(fact: Fact): string {
+  if (fact instanceof Date) return fact.toISOString();
+  if (typeof fact !== "object") return String(fact);
+  if (isSentence(fact)) return sentenceWords(fact);
+  if (fact.kind === "error") return fact.value.message;
+  return fact.kind === "actor" ? actorWords(fact.value) : String(fact.value);
+}
+
+/** Actors come as a principal, or as the id alone. */
+function actorWords(value: unknown): string {
+  const { label = null, id = value } = Object(value) as {
+    readonly label?: unknown;
+    readonly id?: unknown;
+  };
+  return String(label ?? id);
+}

@@ -40,6 +40,8 @@ export interface Diagnosis {
   readonly code: DiagnosisCode;
   readonly detail: Sentence;
   readonly provenance: Provenance;
+  /** What else is the case, where more than one thing is. */
+  readonly also?: readonly Omit<Diagnosis, "also">[];
 }
 
 /** A fact about how things stand now, beside what happened. */

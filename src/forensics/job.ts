@@ -1,11 +1,7 @@
 import type { Database } from "../db/database.ts";
-import type { Action } from "../domain/action.ts";
-import {
-  CANCEL_FROM,
-  DISCARD_FROM,
-  parseJobId,
-  RETRY_FROM,
-} from "../domain/job.ts";
+import { explainJob, type Explanation } from "../domain/explain.ts";
+import type { ExplainFacts } from "../domain/explain_facts.ts";
+import { parseJobId } from "../domain/job.ts";
 import type { CautionCode } from "../domain/runbook.ts";
 import { sentence } from "../domain/sentence.ts";
 import type { ResourceRef } from "../seams.ts";
@@ -17,9 +13,12 @@ import {
   listAttemptEvidence,
   readHorizons,
 } from "../store/evidence.ts";
+import { findExplainFacts } from "../store/explain.ts";
 import {
+  type ExecutorEvidence,
   findExecutorEvidence,
   listExecutorEvidence,
+  type QueueEvidence,
   readQueueEvidence,
 } from "../store/queue_evidence.ts";
 import {
@@ -32,11 +31,18 @@ import {
 import { type ControlTrail, controlTrail } from "./control_trail.ts";
 import { executorEvidence } from "./executor_evidence.ts";
 import { jobChronology } from "./job_chronology.ts";
-import {
-  diagnoseJob,
-  type JobFacts,
-  jobPrerequisites,
-} from "./job_diagnosis.ts";
+import { diagnosisOf, jobPrerequisites } from "./job_diagnosis.ts";
+
+/** What lies around a job, beside what explains it. */
+interface JobFacts {
+  readonly job: JobEvidence;
+  readonly told: ExplainFacts;
+  readonly explanation: Explanation;
+  readonly queue: QueueEvidence;
+  readonly serving: readonly ExecutorEvidence[];
+  /** The executor whose lease holds it, or which ran it last. */
+  readonly holder: ExecutorEvidence | null;
+}
 
 /** Everything about one job; null if there is no record of it. */
 export async function collectJob(
@@ -45,7 +51,8 @@ export async function collectJob(
 ): Promise<Bundle | null> {
   const id = parseJobId(subject.id);
   const job = id === null ? null : await findJobEvidence(db, id);
-  if (job === null) return null;
+  const told = job === null ? null : await findExplainFacts(db, job.id);
+  if (job === null || told === null) return null;
 
   const horizons = await readHorizons(db);
   const found = await listAttemptEvidence(db, job.id);
@@ -55,6 +62,8 @@ export async function collectJob(
     : await findSlotOfJob(db, { ...job, cronEntry: job.cronEntry });
   const facts: JobFacts = {
     job,
+    told,
+    explanation: explainJob(told),
     queue: await readQueueEvidence(db, job.queue),
     serving: await listExecutorEvidence(db, job.queue),
     holder: job.executorId === null
@@ -73,7 +82,7 @@ export async function collectJob(
       label: sentence`Worker ${{ kind: "name", value: job.worker }}`,
     },
     seenAt: job.now,
-    diagnosis: diagnoseJob(facts),
+    diagnosis: diagnosisOf(facts.explanation),
     continuity: trail.continuity,
     chronology: [
       ...jobChronology({ job, slot, attempts }),
@@ -174,8 +183,7 @@ function runbookOf(
     readonly trail: ControlTrail;
   },
 ): Collected["runbook"] {
-  const { job } = facts;
-  const legal = legalActions(facts);
+  const { job, explanation: { legal } } = facts;
   const cautions: CautionCode[] = [...trail.cautions];
   if (legal.includes("retry_job") && job.attempt > 0) {
     cautions.push("may_repeat");
@@ -184,23 +192,19 @@ function runbookOf(
   return {
     legal,
     cautions,
-    prerequisites: jobPrerequisites(facts),
+    prerequisites: jobPrerequisites(facts.told),
     targets: {
       subject: { page: "resource", resource: subject },
       queue: { page: "resource", resource: { type: "queue", id: job.queue } },
       executors: { page: "executors" },
+      ...job.cronEntry === null ? {} : {
+        cron_entry: {
+          page: "resource",
+          resource: { type: "cron_entry", id: job.cronEntry },
+        },
+      },
       audit: { page: "audit", resource: subject },
       forensics: { page: "forensics" },
     },
   };
-}
-
-/** What is legal on the job, and resuming its queue, which may hold it up. */
-function legalActions({ job, queue }: JobFacts): readonly Action[] {
-  const legal: Action[] = [];
-  if (RETRY_FROM.includes(job.state)) legal.push("retry_job");
-  if (CANCEL_FROM.includes(job.state)) legal.push("cancel_job");
-  if (DISCARD_FROM.includes(job.state)) legal.push("discard_job");
-  if (queue.pausedAt !== null) legal.push("resume_queue");
-  return legal;
 }

@@ -1,5 +1,6 @@
 import type { Database } from "../db/database.ts";
 import type { Action } from "../domain/action.ts";
+import { isAlive } from "../domain/explain_places.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { ResourceRef } from "../seams.ts";
 import { COUNT_MAX, readHorizons } from "../store/evidence.ts";
@@ -19,7 +20,6 @@ import {
 import type { ChronologyItem } from "./chronology.ts";
 import { controlTrail } from "./control_trail.ts";
 import { executorEvidence } from "./executor_evidence.ts";
-import { isAlive } from "./job_diagnosis.ts";
 
 /**
  * Everything about one queue. A queue without a record in which jobs wait, or

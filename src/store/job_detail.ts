@@ -35,13 +35,6 @@ export interface JobDetail {
   readonly claimedAt: Date | null;
   readonly finishedAt: Date | null;
   readonly tookMs: number | null;
-  /** Ready jobs which its queue gives out before it, counted to 10,000. */
-  readonly ahead: number | null;
-
-  /** False: no process has declared its queue. */
-  readonly queueRecorded: boolean;
-  readonly queuePausedAt: Date | null;
-  readonly queuePausedBy: string | null;
 
   readonly output: unknown;
   readonly outputAttempt: number | null;
@@ -49,9 +42,6 @@ export interface JobDetail {
   readonly outputAt: Date | null;
   readonly now: Date;
 }
-
-/** Jobs ahead are counted so far. */
-export const AHEAD_MAX = 10_000;
 
 /** Finds a job, as it is at one instant. */
 export async function findJobDetail(
@@ -81,19 +71,6 @@ export async function findJobDetail(
       standing.executor_id as "executorId",
       standing.claimed_at as "claimedAt",
       standing.finished_at as "finishedAt", standing.took_ms as "tookMs",
-      case when standing.state = 'available' then (
-        select count(*)::integer from (
-          select from yardmaster.ready
-          where ready.queue = jobs.queue
-            and (ready.priority, ready.job_id) < (jobs.priority, jobs.id)
-          limit ${AHEAD_MAX}
-        ) as ahead
-      ) end as "ahead",
-
-      queues.name is not null as "queueRecorded",
-      queues.paused_at as "queuePausedAt",
-      queues.paused_by as "queuePausedBy",
-
       outputs.output, outputs.attempt as "outputAttempt",
       octet_length(outputs.output::text) as "outputBytes",
       outputs.recorded_at as "outputAt",
@@ -103,7 +80,6 @@ export async function findJobDetail(
     left join yardmaster.job_states as standing
       on standing.job_id = ${jobId}::bigint
     left join yardmaster.outputs on outputs.job_id = ${jobId}::bigint
-    left join yardmaster.queues on queues.name = jobs.queue
     left join yardmaster.unique_keys on unique_keys.key = jobs.unique_key
     where jobs.id = ${jobId}::bigint
     limit 1

@@ -46,6 +46,12 @@ export function exportBundle(bundle: Bundle, show: Show): unknown {
       title: words.title,
       detail: say(diagnosis.detail),
       provenance: PROVENANCE_LABELS[diagnosis.provenance],
+      also: (diagnosis.also ?? []).map(({ code, detail, provenance }) => ({
+        code,
+        title: DIAGNOSES[code].title,
+        detail: say(detail),
+        provenance: PROVENANCE_LABELS[provenance],
+      })),
     },
     runbook: exportRunbook(bundle),
     continuity: exportContinuity(bundle, { show, resource }),

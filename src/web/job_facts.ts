@@ -1,18 +1,15 @@
 /** What the page of one job is made from. */
 import type { Action } from "../domain/action.ts";
+import { explainJob, type Explanation } from "../domain/explain.ts";
+import type { ExplainFacts } from "../domain/explain_facts.ts";
 import { CANCEL_FROM, DISCARD_FROM, RETRY_FROM } from "../domain/job.ts";
-import {
-  type JobStory,
-  jobStory,
-  type StoryFacts,
-} from "../domain/job_story.ts";
 import type { JobState } from "../domain/state.ts";
 import type { Database } from "../db/database.ts";
 import { type ChronologyItem, inOrder } from "../forensics/chronology.ts";
 import { jobChronology } from "../forensics/job_chronology.ts";
-import { isAlive } from "../forensics/job_diagnosis.ts";
 import type { ResourceRef } from "../seams.ts";
 import { findSlotOfJob } from "../store/evidence.ts";
+import { findExplainFacts } from "../store/explain.ts";
 import {
   type AttemptEventDetail,
   type JobDetail,
@@ -21,8 +18,6 @@ import {
 import {
   type ExecutorEvidence,
   findExecutorEvidence,
-  listExecutorEvidence,
-  readQueueEvidence,
 } from "../store/queue_evidence.ts";
 import type { PageContext } from "./env.ts";
 import { linksFor, type LinkTo } from "./links.ts";
@@ -45,10 +40,12 @@ export interface JobAction {
   readonly allowed: boolean;
 }
 
-/** A job with its story, and everything that printing it depends on. */
+/** A job, why it is where it is, and everything that printing it depends on. */
 export interface JobFacts {
   readonly job: JobDetail;
-  readonly story: JobStory;
+  readonly explanation: Explanation;
+  /** What it is explained with. */
+  readonly told: ExplainFacts;
   /** The executor whose lease holds it, or which ran it last. */
   readonly executor: ExecutorEvidence | null;
   /** Newest first. */
@@ -58,7 +55,11 @@ export interface JobFacts {
   readonly errors: readonly AttemptEventDetail[];
   readonly actions: readonly JobAction[];
   readonly readOnly: boolean;
-  readonly mayOpen: { readonly forensics: boolean; readonly audit: boolean };
+  /** Whether the actor may resume its queue. */
+  readonly mayResume: boolean;
+  readonly mayOpen: Readonly<
+    Record<"forensics" | "audit" | "queues", boolean>
+  >;
   readonly linkTo: LinkTo;
   readonly show: Show;
   readonly paths: Paths;
@@ -66,12 +67,17 @@ export interface JobFacts {
   readonly formToken: Plain;
 }
 
-/** Reads what is known about a job, and asks what the actor may do with it. */
+/**
+ * Reads what is known about a job, and asks what the actor may do with it;
+ * `null` if it was let go a moment ago.
+ */
 export async function readJobFacts(
   c: PageContext,
   job: JobDetail,
-): Promise<JobFacts> {
+): Promise<JobFacts | null> {
   const { db, may, show, paths, formToken } = c.var;
+  const told = await findExplainFacts(db, job.jobId);
+  if (told === null) return null;
   const { events, hasOlder } = await listAttemptEvents(db, job.jobId);
   const holder = job.executorId === null
     ? null
@@ -86,16 +92,19 @@ export async function readJobFacts(
   );
   return {
     job,
-    story: jobStory(await readStoryFacts(db, { job, events, holder })),
+    explanation: explainJob(told),
+    told,
     executor: holder,
     timeline: await timelineOf(db, { job, events }),
     hasOlderEvents: hasOlder,
     errors: events.filter(({ message }) => message !== null).toReversed(),
     actions,
     readOnly: actions.every(({ allowed }) => !allowed),
+    mayResume: await may("resume_queue", { type: "queue", id: job.queue }),
     mayOpen: {
       forensics: await may("view_forensics", { type: "page", id: "forensics" }),
       audit: await may("view_audit", { type: "page", id: "audit" }),
+      queues: await may("view_queues", { type: "page", id: "queues" }),
     },
     linkTo: await linksFor(c, neighboursOf(job)),
     show,
@@ -105,33 +114,13 @@ export async function readJobFacts(
   };
 }
 
-interface Found {
-  readonly job: JobDetail;
-  readonly events: readonly AttemptEventDetail[];
-  readonly holder: ExecutorEvidence | null;
-}
-
-/** Reads no more than the state of the job can be explained with. */
-async function readStoryFacts(
-  db: Database,
-  { job, events, holder }: Found,
-): Promise<StoryFacts> {
-  // The late answer of a run that was taken away changed nothing.
-  const lastEvent = events.findLast(({ kind }) => kind !== "lost") ?? null;
-  const facts = { job, serving: [], holder, places: null, lastEvent };
-  if (job.state !== "available") return facts;
-
-  const serving = await listExecutorEvidence(db, job.queue);
-  const queue = await readQueueEvidence(db, job.queue);
-  const total = (queue.limit ?? 0) * serving.filter(isAlive).length;
-  const places = queue.limit === null ? null : { taken: queue.running, total };
-  return { ...facts, serving, places };
-}
-
 /** What happened, newest first; errors have a place of their own on the page. */
 async function timelineOf(
   db: Database,
-  { job, events }: Omit<Found, "holder">,
+  { job, events }: {
+    readonly job: JobDetail;
+    readonly events: readonly AttemptEventDetail[];
+  },
 ): Promise<readonly ChronologyItem[]> {
   const { cronEntry } = job;
   const evidence = { ...job, id: job.jobId };

@@ -48,9 +48,6 @@ Deno.test("findJobDetail() tells where a job stands and what lies around it", as
   const job = await findJobDetail(db, id);
 
   assert.equal(job?.state, "available");
-  assert.equal(job?.ahead, 1);
-  assert.equal(job?.queueRecorded, true);
-  assert.equal(job?.queuePausedBy, "ops-demo");
   assert.equal(job?.cronPreviousId, before);
   assert.equal(job?.cronNextId, null);
   assert.equal(job?.uniqueHolderId, before);
@@ -70,7 +67,6 @@ Deno.test("findJobDetail() knows each state", async () => {
       await givenJob(db, { state, attempt: 2 }),
     );
     assert.equal(job?.state, state);
-    assert.equal(job?.ahead, state === "available" ? 0 : null);
   }
 });
 

@@ -1,7 +1,9 @@
 import type { Action } from "../../domain/action.ts";
+import { type NextStep, nextSteps } from "../../domain/explain_told.ts";
+import { STEPS } from "../../domain/runbook_steps.ts";
 import type { JobState } from "../../domain/state.ts";
 import type { JobAction, JobFacts } from "../job_facts.ts";
-import { html, type Markup, type Plain, text } from "../render.ts";
+import { type Href, html, type Markup, type Plain, text } from "../render.ts";
 import { previewButton } from "./form.ts";
 
 const LABELS = {
@@ -10,17 +12,93 @@ const LABELS = {
   discard_job: text`Discard job…`,
 } as const satisfies Record<JobAction["action"], Plain>;
 
-/** What can be done to a job now; and of what can not, why. */
+/**
+ * What can be done now: the steps that the reasons call for, then every other
+ * action that is legal; and of what is not, why.
+ */
 export function jobActions(facts: JobFacts): Markup {
   const { job, actions } = facts;
+  const steps = stepsOf(facts);
+  const called = (action: Action) =>
+    steps.some((step) => step.action === action);
   const legal = actions.filter((action) => action.legal);
-  const others = actions.filter((action) => !action.legal);
+  const first = legal.filter(({ action }) => called(action));
+  const others = legal.filter(({ action }) => !called(action));
   return html`
-    <div class="actions">
-      ${legal.map((action) => button(action, facts))}
-      ${others.map(({ action }) => unavailable(action, job.state))}
+    <div class="actions" id="next-steps">
+      ${first.map((action) => button(action, facts))}
+      ${stepLinks(steps, facts)}
+      ${others.map((action) => button(action, facts))}
+      ${actions.filter(({ legal }) => !legal).map(({ action }) =>
+        unavailable(action, job.state)
+      )}
     </div>
+    ${hostSteps(steps)}
   `;
+}
+
+/** The steps of all reasons, each once, in their order. */
+function stepsOf({ explanation, told }: JobFacts): readonly NextStep[] {
+  const { reasons, legal } = explanation;
+  const all = reasons.flatMap(({ code }) =>
+    nextSteps(code, { job: told.job, legal })
+  );
+  return [...new Map(all.map((one) => [one.step, one])).values()];
+}
+
+/** Steps that lead elsewhere: its queue, its cron entry, executors, the audit. */
+function stepLinks(
+  steps: readonly NextStep[],
+  facts: JobFacts,
+): readonly (Markup | null)[] {
+  const seen = new Set<string>();
+  return steps.map((step) => {
+    if (step.owner !== "native" || step.target?.type === "job") return null;
+    if (step.action === "resume_queue") return resumeButton(facts);
+    const href = hrefOf(step, facts);
+    if (href === null || seen.has(href)) return null;
+    seen.add(href);
+    return html`<a class="button" data-variant="quiet" href="${href}">${
+      STEPS[step.step].label
+    }</a>`;
+  });
+}
+
+function resumeButton(facts: JobFacts): Markup {
+  return previewButton({
+    action: "resume_queue",
+    targetId: facts.job.queue,
+    label: text`Resume its queue…`,
+    disabled: facts.mayResume ? null : text`needs resume_queue`,
+  }, facts);
+}
+
+function hrefOf(
+  { step, target }: NextStep,
+  { linkTo, paths, mayOpen, job }: JobFacts,
+): Href | null {
+  if (target !== null) return linkTo(target);
+  if (step === "review_executors") {
+    return mayOpen.queues ? paths.executors() : null;
+  }
+  return step === "inspect_audit" && mayOpen.audit
+    ? paths.audit({ resource_type: "job", resource_id: job.jobId })
+    : null;
+}
+
+/** What only the host can do; there is nothing of ours to press. */
+function hostSteps(steps: readonly NextStep[]): Markup | null {
+  const owned = steps.filter(({ owner }) => owner === "host");
+  if (owned.length === 0) return null;
+  return html`<p class="muted">Yours to do: ${
+    owned.map((step, index) =>
+      html`${
+        index === 0 ? null : html`
+          ;
+        `
+      }${STEPS[step.step].label}`
+    )
+  }.</p>`;
 }
 
 function button({ action, allowed }: JobAction, facts: JobFacts): Markup {

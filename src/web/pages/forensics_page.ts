@@ -117,11 +117,24 @@ function diagnosisSummary(
       <h2 id="diagnosis-title">Diagnosis Summary</h2>
       <p class="diagnosis-verdict">${chip} <strong>${title}</strong></p>
       <p>${sentenceMarkup(diagnosis.detail, { ...context, resource })}</p>
+      ${alsoList(diagnosis, { ...context, resource })}
       <p class="muted">Known from ${provenanceLabel(
         diagnosis.provenance,
       )} evidence.</p>
     </section>
   `;
+}
+
+/** What else is the case. */
+function alsoList({ also = [] }: Bundle["diagnosis"], context: Placed) {
+  if (also.length === 0) return null;
+  return html`<ul class="bullets">${
+    also.map(({ code, detail }) =>
+      html`<li><strong>${DIAGNOSES[code].title}.</strong> ${
+        sentenceMarkup(detail, context)
+      }</li>`
+    )
+  }</ul>`;
 }
 
 type Placed = ForensicsContext & { readonly resource: ResourceRef };

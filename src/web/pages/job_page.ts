@@ -1,15 +1,13 @@
-import { DIAGNOSES } from "../../domain/diagnosis.ts";
 import type { ResourceRef } from "../../seams.ts";
 import { TERMINAL_STATES } from "../../domain/state.ts";
-import { stateBadge, statusTone } from "../components/badge.ts";
 import { numberText } from "../components/count.ts";
 import { jobActions } from "../components/job_actions.ts";
 import { jobErrors } from "../components/job_errors.ts";
 import { jobIdentity } from "../components/job_identity.ts";
 import { jobRelated } from "../components/job_related.ts";
+import { jobWhy } from "../components/job_why.ts";
 import { jsonView } from "../components/json_view.ts";
-import { panel, readOnlyBanner, verdict } from "../components/panel.ts";
-import { sentenceMarkup } from "../components/sentence.ts";
+import { panel, readOnlyBanner } from "../components/panel.ts";
 import { definitions } from "../components/table.ts";
 import { timeBoth } from "../components/time.ts";
 import { timeline } from "../components/timeline.ts";
@@ -45,7 +43,7 @@ export function jobLive(facts: JobFacts): Markup {
   `;
   return html`
     <div class="stack" id="job-live" ${poll}>
-      ${storyVerdict(facts)}
+      ${jobWhy(facts)}
       ${readOnly
         ? readOnlyBanner(text`You may look at this job, and not change it.`)
         : null}
@@ -62,23 +60,6 @@ export function jobLive(facts: JobFacts): Markup {
 
 function resourceOf({ job }: JobFacts): ResourceRef {
   return { type: "job", id: job.jobId };
-}
-
-function storyVerdict(facts: JobFacts): Markup {
-  const { story, job, show, now, paths } = facts;
-  const context = { show, now, resource: resourceOf(facts) };
-  const { status } = DIAGNOSES[story.code];
-  const [first, ...also] = [story.sentence, ...story.also].map((each) =>
-    sentenceMarkup(each, context)
-  );
-  const rest = also.map((each) =>
-    html`<span class="verdict-also">${each}</span>`
-  );
-  return verdict({
-    tone: status === null ? "quiet" : statusTone(status),
-    sentence: html`${first ?? null} ${rest}`,
-    aside: stateBadge(job.state, paths),
-  });
 }
 
 function history(facts: JobFacts): Markup {

@@ -65,15 +65,15 @@ async function showJob(c: PageContext): Promise<Response> {
   const asked = c.req.param("id") ?? "";
   const jobId = parseJobId(asked);
   const job = jobId === null ? null : await findJobDetail(db, jobId);
-  if (job === null) {
+  const facts = job === null ? null : await readJobFacts(c, job);
+  if (facts === null) {
     const name = show("name", asked, JOBS);
     return await missingPage(c, { what: text`job`, name });
   }
-  const facts = await readJobFacts(c, job);
   const back = listHref(c.req.query("list"), paths);
   if (wantsFragment(c)) return c.html(String(jobLive(facts)));
   return await page(c, {
-    title: text`Job ${job.jobId}`,
+    title: text`Job ${facts.job.jobId}`,
     active: "jobs",
     readOnly: facts.readOnly,
     body: jobPage(facts, back),

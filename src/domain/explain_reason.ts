@@ -1,0 +1,186 @@
+/**
+ * The reasons why a job is where it is: a closed union, and for each of them
+ * what it rests on. A diagnosis of a job without a line here does not compile.
+ */
+import type { JobDiagnosis } from "./diagnosis.ts";
+import type { Estimate } from "./explain_estimate.ts";
+import type { Known } from "./explain_facts.ts";
+
+/** An attempt, as reasons tell of it. */
+interface OnAttempt {
+  readonly attempt: number;
+  readonly maxAttempts: number;
+}
+
+/** How full one executor is. */
+export interface FullExecutor {
+  readonly executor: string;
+  readonly held: number;
+  readonly limit: number;
+}
+
+/** One reason, with what it rests on. */
+export type Reason =
+  | Because<"job_suspended", Readonly<Record<never, never>>>
+  | Because<"job_scheduled", { readonly runAt: Date }>
+  | Because<"job_retryable", OnAttempt & { readonly runAt: Date }>
+  | Because<"job_due", { readonly runAt: Date }>
+  | Because<"job_overdue", { readonly runAt: Date }>
+  | Because<"job_deadline_passed", { readonly deadlineAt: Date }>
+  | Because<"job_deadline_first", {
+    readonly deadlineAt: Date;
+    readonly runAt: Date;
+  }>
+  | Because<"job_queue_paused", {
+    readonly queue: string;
+    readonly pausedAt: Date;
+    readonly pausedBy: string | null;
+  }>
+  | Because<"job_unserved", {
+    readonly queue: string;
+    /** The executor of the queue that gave the last sign of life. */
+    readonly lastSeen: {
+      readonly executor: string;
+      readonly at: Date;
+      readonly health: "missing" | "stopped";
+    } | null;
+  }>
+  | Because<"job_worker_unknown", {
+    readonly queue: string;
+    readonly worker: string;
+    /** Live executors of the queue, none of which knows the worker. */
+    readonly executors: number;
+  }>
+  | Because<"job_queue_full", {
+    readonly queue: string;
+    readonly places: number;
+    readonly taken: number;
+    readonly holders: readonly FullExecutor[];
+  }>
+  | Because<"job_served_late", {
+    readonly queue: string;
+    readonly executor: string;
+    readonly beatAt: Date;
+  }>
+  | Because<"job_behind", {
+    readonly queue: string;
+    readonly ahead: Known;
+    readonly freePlaces: number;
+    /** Null: too little ended lately to tell. */
+    readonly estimate: Estimate | null;
+  }>
+  | Because<"job_ready", { readonly queue: string; readonly ahead: number }>
+  | Because<
+    "job_running",
+    OnAttempt & {
+      readonly executor: string;
+      readonly claimedAt: Date;
+    }
+  >
+  | Because<
+    "job_executor_late",
+    OnAttempt & {
+      readonly executor: string;
+      readonly claimedAt: Date;
+      readonly beatAt: Date;
+    }
+  >
+  | Because<
+    "job_executor_missing",
+    OnAttempt & {
+      /** Null: it is not on record any more. */
+      readonly executor: string | null;
+      readonly claimedAt: Date;
+      readonly beatAt: Date | null;
+    }
+  >
+  | Because<
+    "job_completed",
+    OnAttempt & {
+      readonly at: Date;
+      readonly tookMs: number | null;
+    }
+  >
+  | Because<"job_cancelled", {
+    readonly at: Date;
+    readonly by: string | null;
+  }>
+  | Because<"job_superseded", {
+    readonly at: Date;
+    readonly cronEntry: string;
+    readonly plannedAt: Date;
+  }>
+  | Because<
+    "job_exhausted",
+    OnAttempt & {
+      readonly at: Date;
+      readonly how: "failed" | "timed_out" | "rescued";
+    }
+  >
+  | Because<
+    "job_expired",
+    { readonly at: Date; readonly deadlineAt: Date | null }
+  >
+  | Because<
+    "job_discarded",
+    OnAttempt & {
+      readonly at: Date;
+      readonly by: string | null;
+    }
+  >;
+
+/** A reason and its evidence. */
+interface Because<Code extends JobDiagnosis, Rest> {
+  readonly code: Code;
+  readonly evidence: Rest;
+}
+
+/** What each reason rests on. */
+export type Evidence = {
+  readonly [
+    // A diagnosis of a job that is no reason does not compile where it is worded.
+    Code in JobDiagnosis
+  ]: Extract<
+    Reason,
+    { readonly code: Code }
+  >["evidence"];
+};
+
+/** What must happen before a reason no longer holds. */
+export type Clears =
+  /** It passes; nobody has to do anything. */
+  | "by_itself"
+  /** Somebody has to act. */
+  | "by_somebody"
+  /** It holds nothing up: the job runs, or is about to. */
+  | "nothing_to_clear"
+  /** The job has ended. */
+  | "ended";
+
+/** How each reason passes. */
+export const CLEARS = {
+  job_suspended: "by_somebody",
+  job_scheduled: "by_itself",
+  job_retryable: "by_itself",
+  job_due: "by_itself",
+  job_overdue: "by_somebody",
+  job_deadline_passed: "by_somebody",
+  job_deadline_first: "by_somebody",
+  job_queue_paused: "by_somebody",
+  job_unserved: "by_somebody",
+  job_worker_unknown: "by_somebody",
+  job_queue_full: "by_itself",
+  job_served_late: "by_somebody",
+  job_behind: "by_itself",
+  job_ready: "nothing_to_clear",
+  job_running: "nothing_to_clear",
+  job_executor_late: "by_somebody",
+  // Whoever is alive takes the job back.
+  job_executor_missing: "by_itself",
+  job_completed: "ended",
+  job_cancelled: "ended",
+  job_superseded: "ended",
+  job_exhausted: "ended",
+  job_expired: "ended",
+  job_discarded: "ended",
+} as const satisfies Record<JobDiagnosis, Clears>;

@@ -1,0 +1,118 @@
+/** An explanation as plain data: what `yard.explain` returns, and `--json` prints. */
+import type { ResourceRef } from "../seams.ts";
+import type { Action } from "./action.ts";
+import {
+  type ControlStatus,
+  DIAGNOSES,
+  type JobDiagnosis,
+} from "./diagnosis.ts";
+import { explainJob, reasonEarliestAt } from "./explain.ts";
+import type { ExplainFacts } from "./explain_facts.ts";
+import { CLEARS, type Clears, type Reason } from "./explain_reason.ts";
+import { explanationNotes, reasonSentence } from "./explain_words.ts";
+import type { JobId } from "./job.ts";
+import { isLegalStep, RUNBOOK, type StepCode, STEPS } from "./runbook_steps.ts";
+import { type Sentence, sentenceWords } from "./sentence.ts";
+import type { JobState } from "./state.ts";
+
+/** Why a job is where it is. */
+export interface JobExplanation {
+  /** The instant of the facts. */
+  readonly at: Date;
+  readonly jobId: JobId;
+  readonly queue: string;
+  readonly worker: string;
+  readonly state: JobState;
+  /** Nothing holds it up: the next claim of a healthy executor takes it. */
+  readonly runnable: boolean;
+  /** When it runs at the earliest; null: not known, or never. */
+  readonly earliestAt: Date | null;
+  /** All there are; the first is the one to begin with. */
+  readonly reasons: readonly ToldReason[];
+  /** What else is worth knowing, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** One reason; `code` says what its evidence holds. */
+export type ToldReason = Reason & {
+  readonly title: string;
+  readonly status: ControlStatus;
+  /** A sentence, with every value in it. */
+  readonly message: string;
+  readonly clears: Clears;
+  readonly earliestAt: Date | null;
+  readonly nextSteps: readonly NextStep[];
+};
+
+/** A step that is legal as things stand. */
+export interface NextStep {
+  readonly step: StepCode;
+  readonly label: string;
+  /** `native`: a page or an action of ours; `host`: the host's own. */
+  readonly owner: "native" | "bridge" | "host";
+  /** To be previewed on the target; null: there is nothing to preview. */
+  readonly action: Action | null;
+  readonly target: ResourceRef | null;
+}
+
+/** Tells why a job is where it is, in words and as data. */
+export function tellJob(facts: ExplainFacts): JobExplanation {
+  const { job, at } = facts;
+  const { reasons, runnable, earliestAt, legal } = explainJob(facts);
+  return {
+    at,
+    jobId: job.id,
+    queue: job.queue,
+    worker: job.worker,
+    state: job.state,
+    runnable,
+    earliestAt,
+    reasons: reasons.map((reason): ToldReason => ({
+      ...reason,
+      title: DIAGNOSES[reason.code].title,
+      status: DIAGNOSES[reason.code].status,
+      message: sentenceWords(reasonSentence(reason)),
+      clears: CLEARS[reason.code],
+      earliestAt: reasonEarliestAt(reason, at),
+      nextSteps: nextSteps(reason.code, { job, legal }),
+    })),
+    notes: explanationNotes(facts).map((note: Sentence) => sentenceWords(note)),
+  };
+}
+
+/** The steps of a reason that are legal now, in the order of the runbook. */
+export function nextSteps(
+  code: JobDiagnosis,
+  { job, legal }: {
+    readonly job: ExplainFacts["job"];
+    readonly legal: readonly Action[];
+  },
+): readonly NextStep[] {
+  return RUNBOOK[code].flatMap((step): NextStep[] => {
+    // Whoever asks looks at the job already.
+    if (step === "review_subject" || !isLegalStep(step, legal)) return [];
+    const { label, owner, opens } = STEPS[step];
+    const words = STEPS[step];
+    return [{
+      step,
+      label,
+      owner,
+      action: "action" in words ? words.action : null,
+      target: opens === "queue"
+        ? { type: "queue", id: job.queue }
+        : opens === "cron_entry" && job.cronEntry !== null
+        ? { type: "cron_entry", id: job.cronEntry }
+        : opens === "subject"
+        ? { type: "job", id: job.id }
+        : null,
+    }];
+  });
+}
+
+/** Whether somebody has to act before the job can end well. */
+export function needsSomebody({ reasons }: JobExplanation): boolean {
+  return reasons.some(({ clears, status }) =>
+    clears === "by_somebody" || status === "needs_review" ||
+    status === "blocked"
+  );
+}
