@@ -1,0 +1,196 @@
+/** What executors do: claim, and tell how runs ended, in time or long after. */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { afterFailure } from "../../src/domain/job.ts";
+import { claimJobs } from "../../src/store/leases.ts";
+import {
+  acknowledge,
+  type RunEvent,
+  type RunResult,
+} from "../../src/store/outcomes.ts";
+import type { Model, ModelDemand } from "./model.ts";
+import type { ModelJob, ModelRun } from "./model_types.ts";
+import {
+  type Command,
+  inOrder,
+  pick,
+  rarely,
+  type Step,
+  step,
+  turn,
+  which,
+} from "./step.ts";
+
+const claim = fc.record({
+  executor: which,
+  workers: fc.constantFrom(["send", "shrink"], ["send", "shrink"], ["send"]),
+  queues: fc.constantFrom(["mail", "pictures"], ["pictures", "mail"], ["mail"]),
+  most: fc.integer({ min: 1, max: 4 }),
+  held: fc.constantFrom(0, 0, 0, 0, 2, 9),
+  after: rarely(6, which),
+  fromDead: rarely(6, fc.constant(true)),
+  on: turn,
+}).map(({ executor, workers, queues, most, held, after, fromDead, on }) =>
+  step(`claim ${most} of ${queues}`, on, async ({ model, db }) => {
+    const executorId = pick(executorsOf(model, { fromDead }), executor);
+    if (executorId === undefined) return;
+    const behind = after === null ? undefined : pick(inOrder(model), after);
+    const mark = behind && { priority: behind.priority, jobId: behind.id };
+    const demand: ModelDemand = {
+      executorId,
+      workers,
+      queues: queues.map((queue) => ({
+        queue,
+        declaredLimit: 5,
+        prefetch: 2,
+        held,
+        most,
+        ...(mark && { after: mark }),
+      })),
+    };
+    const runs = await claimJobs(db, demand);
+    const expected = model.claim(demand);
+    assert.deepEqual(
+      runs.map(({ leaseId: _, args, meta, tags, ...run }) => {
+        assert.deepEqual([args, meta, tags], [{}, {}, []]);
+        return run;
+      }),
+      expected.map((job) => toClaimed(job, model.nowMs)),
+    );
+    assert.ok(new Set(runs.map(({ leaseId }) => leaseId)).size <= 1);
+    for (const { leaseId, jobId, attempt } of runs) {
+      model.begin({ leaseId, jobId, attempt, executorId });
+    }
+  })
+);
+
+/** Those that are known to have stopped ask as well, and must get nothing. */
+function executorsOf(
+  { executors }: Model,
+  { fromDead }: { readonly fromDead: boolean | null },
+): number[] {
+  return [...executors].flatMap(([id, { stoppedAt }]) =>
+    (stoppedAt !== null) === (fromDead ?? false) ? [id] : []
+  );
+}
+
+function toClaimed(job: ModelJob, nowMs: number) {
+  const { queue, worker, priority, maxAttempts, deadlineAt } = job;
+  const deadlineInMs = deadlineAt === null ? null : deadlineAt - nowMs;
+  const attempt = job.at.attempt + 1;
+  const jobId = job.id;
+  return {
+    jobId,
+    attempt,
+    queue,
+    worker,
+    priority,
+    maxAttempts,
+    deadlineInMs,
+  };
+}
+
+type End = "completes" | "fails" | "snoozes" | "cancels" | "lets go";
+const ENDS = ["completes", "completes", "fails", "snoozes", "cancels"] as const;
+const DELAY_MS = 500;
+
+/** As a run ends, its attempts decide whether another follows. */
+function toResult(run: ModelRun, end: End, maxAttempts: number): RunResult {
+  const { leaseId, jobId, attempt } = run;
+  const common = { leaseId, jobId, attempt, tookMs: 7 };
+  const told = (kind: RunEvent["kind"]) => ({ event: { kind } });
+  switch (end) {
+    case "completes":
+      return Number(leaseId) % 2 === 0
+        ? { ...common, to: "completed", output: { value: { attempt } } }
+        : { ...common, to: "completed" };
+    case "fails": {
+      const next = afterFailure({ attempt, maxAttempts }, () => DELAY_MS);
+      return next.to === "outcomes"
+        ? { ...common, to: "discarded", ...told("failed") }
+        : { ...common, to: "retryable", delayMs: 500, ...told("failed") };
+    }
+    case "snoozes":
+      return { ...common, to: "scheduled", delayMs: 500, ...told("snoozed") };
+    case "cancels":
+      return { ...common, to: "cancelled", ...told("cancelled") };
+    case "lets go":
+      return { ...common, to: "available", ...told("given_back") };
+  }
+}
+
+/** Runs of one executor end: of some leases, together. */
+const end = fc.record({
+  which: fc.array(fc.tuple(which, fc.constantFrom(...ENDS)), {
+    minLength: 1,
+    maxLength: 4,
+  }),
+  on: turn,
+}).map(({ which, on }) =>
+  step(`end ${which}`, on, async ({ model, db }) => {
+    const held = model.runs.filter((run) => isHeld(model, run));
+    const [first] = which;
+    const executorId = pick(held, first?.[0] ?? 0)?.executorId;
+    const own = held.filter((run) => run.executorId === executorId);
+    const ends = new Map(which.map(([n, how]) => [pick(own, n), how]));
+    await acknowledgeAll({ model, db }, ends);
+  })
+);
+
+/** Any run there ever was tells how it ended, also long after. */
+const tellLate = fc.tuple(which, fc.constantFrom<End>(...ENDS, "lets go"), turn)
+  .map(([n, how, on]) =>
+    step(`tell late ${n} ${how}`, on, async ({ model, db }) => {
+      await acknowledgeAll(
+        { model, db },
+        new Map([[pick(model.runs, n), how]]),
+      );
+    })
+  );
+
+/** A process that ends in peace gives back what it holds. */
+const giveBack = fc.tuple(which, turn).map(([n, on]) =>
+  step(`give back ${n}`, on, async ({ model, db }) => {
+    const held = model.runs.filter((run) => isHeld(model, run));
+    const executorId = pick(held, n)?.executorId;
+    const own = held.filter((run) => run.executorId === executorId);
+    const how: End = "lets go";
+    await acknowledgeAll({ model, db }, new Map(own.map((run) => [run, how])));
+  })
+);
+
+async function acknowledgeAll(
+  { model, db }: Omit<Step, "real">,
+  ends: ReadonlyMap<ModelRun | undefined, End>,
+): Promise<void> {
+  const told = [...ends].flatMap(([run, how]) => {
+    const most = run && model.jobs.get(run.jobId)?.maxAttempts;
+    return run ? [{ run, result: toResult(run, how, most ?? 1) }] : [];
+  });
+  const [first] = told;
+  if (first === undefined) return;
+  const { executorId } = first.run;
+  const results = told.map(({ result }) => result);
+  assert.deepEqual(
+    await acknowledge(db, executorId, results),
+    model.acknowledge(executorId, results),
+  );
+}
+
+function isHeld(model: Model, { jobId, leaseId }: ModelRun): boolean {
+  return model.jobs.get(jobId)?.at.leaseId === leaseId;
+}
+
+/** What happens often, more than once. */
+export const ON_RUNS: readonly fc.Arbitrary<Command>[] = [
+  claim,
+  claim,
+  claim,
+  claim,
+  end,
+  end,
+  end,
+  tellLate,
+  tellLate,
+  giveBack,
+];
