@@ -2,9 +2,8 @@
  * A process that works until it is told to stop, or dies:
  * `deno run -A worker.ts <settings as JSON>`.
  */
-import postgres from "postgres";
-import { postgresJs } from "../../src/db/postgres_js.ts";
 import { createEngine } from "../../src/engine/engine.ts";
+import { openWorkerDatabase } from "./faults/worker_database.ts";
 import { LedgerPen } from "./ledger.ts";
 import { stepWorker } from "./step.ts";
 import { Stopper } from "./stopper.ts";
@@ -18,15 +17,8 @@ if (clockOffMs !== 0) shiftClock(clockOffMs);
 
 const pen = new LedgerPen(settings.ledgerFolder, name);
 const stopper = new Stopper(settings.stop);
-const pool = postgres(settings.url, {
-  max: settings.connections ?? 4,
-  onnotice: () => {},
-  // With it, postgres.js 3.4.9 reads types whenever it connects, and when that
-  // breaks leaves a rejection that nobody can catch.
-  fetch_types: false,
-  backoff: () => 0.05,
-});
-const database = stopper.watch(postgresJs(pool));
+const pool = openWorkerDatabase(settings);
+const database = stopper.watch(pool.database);
 const engine = createEngine({
   database,
   workers: [
@@ -40,6 +32,7 @@ const engine = createEngine({
   name,
   notify: settings.notify ?? true,
   pollMs: settings.pollMs ?? 50,
+  ...(settings.statementMs && { statementMs: settings.statementMs }),
   heartbeatMs,
   heartbeatLateMs: heartbeatMs * 4,
   heartbeatMissingMs: heartbeatMs * 10,
@@ -60,10 +53,17 @@ setInterval(
 );
 Deno.addSignalListener("SIGTERM", async () => {
   await engine.stop({ graceMs: settings.graceMs ?? 2_000 });
-  await pool.end({ timeout: 1 });
+  await pool.end();
   console.log("stopped");
   Deno.exit(0);
 });
+const { holdMs } = settings;
+if (holdMs) {
+  Deno.addSignalListener("SIGUSR1", async () => {
+    await pool.hold(holdMs);
+    console.log("let go");
+  });
+}
 if (settings.pages) await servePages();
 await engine.start();
 console.log("started");

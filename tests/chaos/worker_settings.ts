@@ -41,6 +41,14 @@ export interface WorkerSettings {
   readonly url?: string;
   /** Jobs at a time; 4. */
   readonly limit?: number;
+  /** postgres.js. */
+  readonly driver?: "postgres.js" | "node-postgres";
+  /** So long a statement is waited for; as the engine says. */
+  readonly statementMs?: number;
+  /** postgres.js closes a connection on which it hears nothing for so long. */
+  readonly silenceMs?: number;
+  /** On SIGUSR1, the host keeps all connections busy for so long. */
+  readonly holdMs?: number;
   /** Hints; on. */
   readonly notify?: boolean;
   /** Connections; 4. */
