@@ -5,7 +5,6 @@
  * @module
  */
 import type { Database, Row } from "./database.ts";
-import { QueryCancelledError } from "../errors.ts";
 import {
   type Connection,
   databaseOn,
@@ -15,30 +14,14 @@ import {
   transactionsOf,
 } from "./session.ts";
 import { OneConnection } from "./postgres_js_connection.ts";
-import { readerOf } from "./values.ts";
+import { isAboutNames, StatementNames } from "./postgres_js_names.ts";
+import {
+  type PostgresJsSql,
+  type Sending,
+  sendQuery,
+} from "./postgres_js_query.ts";
 
-/** `unknown` in `pg_type`: Postgres infers the type, and the driver adds nothing. */
-const UNKNOWN_OID = 705;
-
-/** What we use of a handle of postgres.js: a pool, a transaction or a reserved connection. */
-export interface PostgresJsSql {
-  unsafe(
-    text: string,
-    // deno-lint-ignore no-explicit-any -- the driver's own generic type is invariant.
-    values?: any[],
-    options?: { readonly prepare?: boolean },
-  ): PostgresJsQuery;
-  // deno-lint-ignore no-explicit-any -- see above.
-  typed: any;
-}
-
-/** What we use of a query. */
-interface PostgresJsQuery extends PromiseLike<unknown> {
-  /** What it was sent on; null before. */
-  readonly state?: unknown;
-  raw(): PromiseLike<unknown>;
-  cancel(): unknown;
-}
+export type { PostgresJsSql };
 
 /** What only some handles have. */
 interface AnyHandle extends PostgresJsSql {
@@ -56,25 +39,13 @@ interface AnyHandle extends PostgresJsSql {
   };
 }
 
-/** A Buffer, without its type. */
-interface Utf8 {
-  toString(encoding: "utf8"): string;
-}
-
-/** A result in raw form: the columns, and per row the bytes of each. */
-interface RawRows extends ReadonlyArray<readonly (Utf8 | null)[]> {
-  readonly columns?: readonly {
-    readonly name: string;
-    readonly type: number;
-  }[];
-}
-
 /** Options of {@linkcode postgresJs}. */
 export interface PostgresJsOptions extends DatabaseOptions {
   /**
-   * Lets the driver name statements in its connections, which saves it one of
-   * two round trips. Off by default: a proxy that pools transactions may not
-   * know the names.
+   * Which statements the driver names in its connections, so that Postgres reads
+   * and plans them once: all with `true`, none with `false`, and when left out
+   * those that run all the time. Never more than the driver itself may: the
+   * `prepare: false` of `postgres()` holds for ours as well.
    */
   readonly prepare?: boolean;
 }
@@ -96,7 +67,7 @@ export interface PostgresJsOptions extends DatabaseOptions {
  */
 export function postgresJs(
   sql: PostgresJsSql,
-  { prepare = false, ...options }: PostgresJsOptions = {},
+  { prepare, ...options }: PostgresJsOptions = {},
 ): Database {
   const handle = sql as AnyHandle;
   const rename = handle.options?.transform?.column?.from;
@@ -107,34 +78,43 @@ export function postgresJs(
     );
   }
   const connection = handle.begin ? null : new OneConnection();
-  return databaseOn(sessionOf(handle, { prepare, connection }), options);
+  const names = new StatementNames(prepare);
+  return databaseOn(sessionOf(handle, { names, connection }), options);
 }
 
 /** What a session knows beside its handle. */
 interface Context {
-  readonly prepare: boolean;
+  readonly names: StatementNames;
   /** Null for a pool, which replaces what breaks. */
   readonly connection: OneConnection | null;
 }
 
 function sessionOf(handle: AnyHandle, context: Context): Session {
-  const { prepare, connection } = context;
+  const { names, connection } = context;
 
   function send<T>(run: () => Promise<T>): Promise<T> {
     return connection ? connection.send(run) : run();
   }
+  async function run(statement: Sending): Promise<Row[]> {
+    const sent = await send(() => sendQuery(handle, statement));
+    // The driver named it anew and all is well, but each such time leaves a name
+    // behind that nobody knows.
+    if (sent.nameWasLost) names.giveUp();
+    return sent.rows;
+  }
   const statements: Connection = {
-    query(text, values, signal) {
-      return send(() =>
-        runQuery(
-          handle.unsafe(
-            text,
-            values.map((value) => handle.typed(value, UNKNOWN_OID)),
-            { prepare },
-          ),
-          signal,
-        )
-      );
+    async query(text, values, signal, hot = false) {
+      const named = names.for(hot);
+      const statement = { text, values, signal, named };
+      try {
+        return await run(statement);
+      } catch (error) {
+        if (!named || !isAboutNames(error)) throw error;
+        names.giveUp();
+        // In a transaction all is lost. Outside of one, nothing has happened.
+        if (connection) throw error;
+        return await run({ ...statement, named: false });
+      }
     },
     async script(text) {
       const result = await send(async () => await handle.unsafe(text)) as
@@ -170,7 +150,7 @@ function transactionOf(handle: AnyHandle, { statements, context }: {
   readonly statements: Connection;
   readonly context: Context;
 }): Session["transaction"] {
-  const { prepare } = context;
+  const { names } = context;
   const { begin, savepoint } = handle;
   if (begin) {
     return (work) => {
@@ -178,7 +158,7 @@ function transactionOf(handle: AnyHandle, { statements, context }: {
       return connection.scope((scoped) =>
         begin.call(
           handle,
-          (tx) => scoped(() => work(sessionOf(tx, { prepare, connection }))),
+          (tx) => scoped(() => work(sessionOf(tx, { names, connection }))),
         ) as never
       );
     };
@@ -189,56 +169,10 @@ function transactionOf(handle: AnyHandle, { statements, context }: {
       connection.scope((scoped) =>
         savepoint.call(
           handle,
-          (tx) => scoped(() => work(sessionOf(tx, { prepare, connection }))),
+          (tx) => scoped(() => work(sessionOf(tx, { names, connection }))),
         ) as never
       )
     );
   }
   return transactionsOf(statements, "ask");
-}
-
-/** Reads the raw result: what the host does with types must not reach us. */
-async function runQuery(
-  query: PostgresJsQuery,
-  signal: AbortSignal | undefined,
-): Promise<Row[]> {
-  if (signal === undefined) return readRows(await query.raw() as RawRows);
-  const answer = Promise.resolve(query.raw());
-  let onAbort = () => {};
-  const givenUp = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      // A statement that was not sent may be what a new connection is opened
-      // for. Were it cancelled, postgres.js 3.4.9 would never use that connection
-      // nor its place in the pool again. So it runs later, for nobody.
-      if (query.state) query.cancel();
-      else reject(new QueryCancelledError(signal.reason));
-    };
-  });
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return readRows(await Promise.race([answer, givenUp]) as RawRows);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-    answer.catch(() => {});
-  }
-}
-
-/** Loops by index: a claim reads thousands of cells, and iterators cost half. */
-function readRows(raw: RawRows): Row[] {
-  const columns = raw.columns ?? [];
-  const readers = columns.map(({ type }) => readerOf(type));
-  const rows: Row[] = [];
-  for (const cells of raw) {
-    const row: Row = {};
-    for (let index = 0; index < columns.length; index++) {
-      const column = columns[index];
-      const read = readers[index];
-      if (column === undefined || read === undefined) continue;
-      const cell = cells[index] ?? null;
-      // The bytes are a Buffer. To name its encoding is twice as fast on Deno.
-      row[column.name] = cell === null ? null : read(cell.toString("utf8"));
-    }
-    rows.push(row);
-  }
-  return rows;
 }

@@ -17,6 +17,12 @@ export interface DatabaseOptions {
    * database's own clock by default.
    */
   readonly now?: () => Sql;
+  /**
+   * Where notices are heard: a database on a direct connection, if this one goes
+   * through a proxy that pools transactions. There, listening would seem to work,
+   * and nothing would be heard.
+   */
+  readonly listenOn?: Pick<Database, "listen">;
 }
 
 /** A driver, reduced to text: what an adapter has to write. */
@@ -25,19 +31,35 @@ export interface Session {
     text: string,
     values: readonly (string | null)[],
     signal: AbortSignal | undefined,
+    hot?: boolean,
   ): Promise<Row[]>;
   /** Answers with the command of the last statement, such as `COMMIT`. */
   script(text: string): Promise<string | undefined>;
-  transaction<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  transaction<T>(
+    work: (session: Session) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>;
   listen?: NonNullable<Database["listen"]>;
 }
 
 /** The database that everything else sees, on the session of one driver. */
 export function databaseOn(
   session: Session,
-  { schema = WRITTEN_SCHEMA, now = statementTimestamp }: DatabaseOptions,
+  options: DatabaseOptions,
 ): Database {
-  return open(session, { schema: parseSchemaName(schema), now }).database;
+  const { schema = WRITTEN_SCHEMA, now = statementTimestamp } = options;
+  return open(hearing(session, options), {
+    schema: parseSchemaName(schema),
+    now,
+  }).database;
+}
+
+/** The session that hears notices where the host said. */
+function hearing(session: Session, { listenOn }: DatabaseOptions): Session {
+  if (listenOn === undefined) return session;
+  const { query, script, transaction } = session;
+  const listen = listenOn.listen?.bind(listenOn);
+  return { query, script, transaction, ...(listen && { listen }) };
 }
 
 function statementTimestamp(): Sql {
@@ -50,7 +72,10 @@ interface Handle {
   end(): void;
 }
 
-function open(session: Session, options: Required<DatabaseOptions>): Handle {
+function open(
+  session: Session,
+  options: Required<Omit<DatabaseOptions, "listenOn">>,
+): Handle {
   const { schema, now } = options;
   let ended = false;
 
@@ -75,10 +100,13 @@ function open(session: Session, options: Required<DatabaseOptions>): Handle {
       );
       const signal = options?.signal;
       if (signal?.aborted) throw new QueryCancelledError(signal.reason);
-      return await session.query(text, written, signal) as R[];
+      return await session.query(text, written, signal, options?.hot) as R[];
     },
 
-    async transaction<T>(work: (tx: Database) => Promise<T>): Promise<T> {
+    async transaction<T>(
+      work: (tx: Database) => Promise<T>,
+      { signal }: QueryOptions = {},
+    ): Promise<T> {
       mustBeOpen();
       return await session.transaction(async (inner) => {
         const handle = open(inner, options);
@@ -87,7 +115,7 @@ function open(session: Session, options: Required<DatabaseOptions>): Handle {
         } finally {
           handle.end();
         }
-      });
+      }, signal);
     },
 
     async script(text: string): Promise<void> {

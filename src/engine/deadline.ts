@@ -1,4 +1,4 @@
-import type { Database, Row } from "../db/database.ts";
+import type { Database, QueryOptions, Row } from "../db/database.ts";
 import type { Sql } from "../db/sql.ts";
 import type { Clock } from "./clock.ts";
 
@@ -33,11 +33,11 @@ function bounded(database: Database, bounds: Bounds): Database {
     get now() {
       return database.now;
     },
-    async query<R = Row>(statement: Sql): Promise<R[]> {
+    async query<R = Row>(statement: Sql, options?: QueryOptions): Promise<R[]> {
       bounds.onStep();
       const rows = await within(
         bounds,
-        (signal) => database.query<R>(statement, { signal }),
+        (signal) => database.query<R>(statement, { ...options, signal }),
       );
       bounds.onStep();
       return rows;

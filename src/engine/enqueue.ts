@@ -1,16 +1,10 @@
 import type { Database } from "../db/database.ts";
-import {
-  JOB_BOUNDS,
-  type JobId,
-  jobInsertedAt,
-  normalizeTags,
-} from "../domain/job.ts";
+import { type JobId, jobInsertedAt, normalizeTags } from "../domain/job.ts";
 import {
   uniqueKey,
   type UniqueRule,
   uniqueRule,
 } from "../domain/unique_key.ts";
-import { isStorableJson } from "../domain/storable.ts";
 import {
   type InsertAnswer,
   insertJobs,
@@ -22,7 +16,8 @@ import { checkArgs } from "./args.ts";
 import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
 import type { Inserter } from "./inserter.ts";
 import type { Issue } from "./standard_schema.ts";
-import type { AnyWorker, InputOf, JsonObject } from "./worker.ts";
+import { NOTHING_STORED, type StoredJson, toStored } from "./stored_json.ts";
+import type { AnyWorker, InputOf } from "./worker.ts";
 
 /** A job that was inserted. */
 export interface EnqueuedJob {
@@ -71,6 +66,8 @@ interface Prepared {
   readonly length: number;
 }
 
+const NO_OPTIONS: Omit<EnqueueOptions, "database"> = {};
+
 /** One statement carries so much text; a single job may have 2 MiB. */
 const BATCH_LENGTH_MAX = 16 * 1_048_576;
 
@@ -98,8 +95,16 @@ export async function enqueueJobs(
   inputs: readonly EnqueueInput[],
 ): Promise<EnqueueResult[]> {
   const preparations: Preparation[] = [];
-  for (const input of inputs) preparations.push(await prepare(input));
-  const valid = preparations.flatMap((item) => item.ok ? [item.prepared] : []);
+  const valid: Prepared[] = [];
+  for (const input of inputs) {
+    const preparing = prepare(input);
+    // Most have nothing to wait for, and a turn for each of them adds up.
+    const preparation = preparing instanceof Promise
+      ? await preparing
+      : preparing;
+    preparations.push(preparation);
+    if (preparation.ok) valid.push(preparation.prepared);
+  }
   const batches = toBatches(valid);
   const results = batches.length <= 1
     ? await insertAll(db, batches)
@@ -160,48 +165,82 @@ async function insertAll(
     const answers = await insertJobs(db, batch.map((item) => item.insert));
     for (const [index, answer] of answers.entries()) {
       const item = batch[index];
-      if (item !== undefined) results.push(await toResult(db, item, answer));
+      if (item === undefined) continue;
+      const result = toResult(db, item, answer);
+      results.push(result instanceof Promise ? await result : result);
     }
   }
   return results;
 }
 
-async function toResult(
+function toResult(
+  db: Database,
+  prepared: Prepared,
+  answer: InsertAnswer,
+): EnqueueResult | Promise<EnqueueResult> {
+  if (answer.status === "conflict") {
+    return toConflict(db, prepared, answer.jobId);
+  }
+  const { queue, worker } = prepared.insert;
+  const { jobId: id, state, runAt } = answer;
+  const insertedAt = jobInsertedAt(id);
+  const job = { id, queue, worker, state, runAt, insertedAt };
+  return { status: "inserted", job };
+}
+
+async function toConflict(
   db: Database,
   { insert, rule }: Prepared,
-  answer: InsertAnswer,
+  jobId: JobId,
 ): Promise<EnqueueResult> {
-  const { jobId } = answer;
-  const insertedAt = jobInsertedAt(jobId);
-  if (answer.status === "inserted") {
-    const { queue, worker } = insert;
-    const { state, runAt } = answer;
-    const job = { id: jobId, queue, worker, state, runAt, insertedAt };
-    return { status: "inserted", job };
-  }
   const fields = rule?.replace ?? [];
   const replaced = fields.length > 0 &&
     await replaceJob(db, { jobId, fields, insert });
-  return { status: "conflict", job: { id: jobId, insertedAt }, replaced };
+  const job = { id: jobId, insertedAt: jobInsertedAt(jobId) };
+  return { status: "conflict", job, replaced };
 }
 
-async function prepare(input: EnqueueInput): Promise<Preparation> {
-  const { worker, options = {} } = input;
-  const args = toStored(input.args, "args");
-  const meta = toStored(options.meta ?? {}, "meta");
-  const issues = [...checkOptions(options), ...args.issues, ...meta.issues];
-  if (args.issues.length === 0) {
-    const check = await checkArgs(worker, args.value);
+/** At once, unless a schema or a key has to be waited for. */
+function prepare(input: EnqueueInput): Preparation | Promise<Preparation> {
+  const { worker, options = NO_OPTIONS } = input;
+  const args = toStored(input.args);
+  const meta = options.meta == null ? NOTHING_STORED : toStored(options.meta);
+  const issues = options === NO_OPTIONS ? [] : checkOptions(options);
+  if (!args.ok) issues.push({ path: "args", message: args.message });
+  if (!meta.ok) issues.push({ path: "meta", message: meta.message });
+  if (!args.ok) return { ok: false, issues };
+  const stored = {
+    args: args.stored,
+    meta: meta.ok ? meta.stored : NOTHING_STORED.stored,
+  };
+  if (worker.args === null) return toPreparation(input, { stored, issues });
+  return checkArgs(worker, args.stored.value).then((check) => {
     if (!check.ok) issues.push(...check.issues);
-  }
-  if (issues.length > 0) return { ok: false, issues };
+    return toPreparation(input, { stored, issues });
+  });
+}
 
+interface Checked {
+  readonly stored: { readonly args: StoredJson; readonly meta: StoredJson };
+  readonly issues: readonly Issue[];
+}
+
+function toPreparation(
+  { worker, options = NO_OPTIONS }: EnqueueInput,
+  { stored: { args, meta }, issues }: Checked,
+): Preparation | Promise<Preparation> {
+  if (issues.length > 0) return { ok: false, issues };
   const insert: JobInsert = {
     queue: options.queue ?? worker.queue,
     worker: worker.name,
-    args: args.value,
+    get args() {
+      return args.value;
+    },
+    argsText: args.text,
     meta: meta.value,
-    tags: normalizeTags([...worker.tags, ...options.tags ?? []]),
+    tags: options.tags === undefined && worker.tags.length === 0
+      ? worker.tags
+      : normalizeTags([...worker.tags, ...options.tags ?? []]),
     priority: options.priority ?? worker.priority,
     maxAttempts: options.maxAttempts ?? worker.maxAttempts,
     runAt: options.runAt ?? null,
@@ -209,61 +248,21 @@ async function prepare(input: EnqueueInput): Promise<Preparation> {
     deadlineMs: options.deadlineMs ?? worker.deadlineMs,
   };
   const rule = uniqueRule(worker.unique, options.unique);
-  const length = args.length + meta.length;
-  if (rule === null) return { ok: true, prepared: { insert, rule, length } };
-  const subject = {
-    queue: insert.queue,
-    worker: insert.worker,
-    args: args.value,
-    meta: meta.value,
-  };
+  const length = args.text.length + meta.text.length;
+  const prepared = { insert, rule, length };
+  return rule === null ? { ok: true, prepared } : toUnique(prepared, rule);
+}
+
+async function toUnique(
+  prepared: Prepared,
+  rule: UniqueRule,
+): Promise<Preparation> {
+  const { queue, worker, args, meta = {} } = prepared.insert;
   const unique = {
-    key: await uniqueKey(rule, subject),
+    key: await uniqueKey(rule, { queue, worker, args, meta }),
     states: rule.states,
     periodMs: rule.periodMs,
   };
-  const prepared = { insert: { ...insert, unique }, rule, length };
-  return { ok: true, prepared };
-}
-
-interface Stored {
-  readonly value: JsonObject;
-  readonly length: number;
-  readonly issues: Issue[];
-}
-
-/**
- * A value as the database will give it back: a date is a text then, and what is
- * undefined is not there. The schema sees this, at enqueue as at run.
- */
-function toStored(
-  value: unknown,
-  path: string,
-): Stored {
-  const bad = (message: string): Stored => {
-    return { value: {}, length: 0, issues: [{ path, message }] };
-  };
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    return bad("must be a JSON object");
-  }
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (error) {
-    return bad(`can not be written as JSON: ${String(error)}`);
-  }
-  if (text === undefined || !text.startsWith("{")) {
-    return bad("must be a JSON object");
-  }
-  if (text.length > JOB_BOUNDS.jsonLengthMax) {
-    return bad("must be at most 1 MiB as JSON");
-  }
-  if (!isStorableJson(text)) {
-    return bad(
-      "must not hold NUL characters or half of a surrogate pair, nor be " +
-        "nested deeper than 1,000",
-    );
-  }
-  const stored = JSON.parse(text) as JsonObject;
-  return { value: stored, length: text.length, issues: [] };
+  const insert = { ...prepared.insert, unique };
+  return { ok: true, prepared: { ...prepared, insert } };
 }

@@ -9,8 +9,12 @@ export interface AlikeJobs {
   readonly tags: readonly string[];
   readonly priority: number;
   readonly maxAttempts: number;
-  /** One of each job. */
-  readonly args: readonly Readonly<Record<string, unknown>>[];
+  /** Those of each job, as JSON. */
+  readonly args: readonly string[];
+}
+
+interface Inserted {
+  readonly jobIds: string;
 }
 
 /**
@@ -24,7 +28,7 @@ export async function insertAlikeJobs(
   db: Database,
   { queue, worker, tags, priority, maxAttempts, args }: AlikeJobs,
 ): Promise<JobId[]> {
-  const rows = await db.query<{ readonly jobId: JobId }>(sql`
+  const statement = sql`
     with first as materialized (
       select yardmaster.job_id_at(${db.now}) as id
     ),
@@ -35,7 +39,7 @@ export async function insertAlikeJobs(
           | (nextval('yardmaster.job_id_sequence') & 4194303) as id,
         row.args, row.place
       -- Selected, or the text would be read twice: to plan, and to run.
-      from jsonb_array_elements((select ${JSON.stringify(args)}::text)::jsonb)
+      from jsonb_array_elements((select ${`[${args.join()}]`}::text)::jsonb)
         with ordinality as row (args, place)
     ),
     defined as (
@@ -52,7 +56,9 @@ export async function insertAlikeJobs(
       select id, ${queue}::text, ${worker}::text, ${priority}::smallint, 0
       from input
     )
-    select id::text as "jobId" from input order by place
-  `);
-  return rows.map(({ jobId }) => jobId);
+    -- One cell: to take apart a thousand rows would cost a tenth of it all.
+    select string_agg(id::text, ',' order by place) as "jobIds" from input
+  `;
+  const [row] = await db.query<Inserted>(statement, { hot: true });
+  return (row?.jobIds ?? "").split(",") as JobId[];
 }

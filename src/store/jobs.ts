@@ -1,14 +1,17 @@
 import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
-import { json, type Sql, sql } from "../db/sql.ts";
+import { json, sql } from "../db/sql.ts";
 import type { JobId, JobState } from "../domain/job.ts";
 import { insertAlikeJobs } from "./alike_jobs.ts";
+import { noClaims, uniqueClaims } from "./unique_claims.ts";
 
 /** A job to insert. Waits are added to the database's clock. */
 export interface JobInsert {
   readonly queue: string;
   readonly worker: string;
   readonly args: Readonly<Record<string, unknown>>;
+  /** The args as JSON, where they were written already. */
+  readonly argsText?: string;
   readonly meta?: Readonly<Record<string, unknown>>;
   readonly tags?: readonly string[];
   readonly priority: number;
@@ -69,15 +72,23 @@ export async function insertJobs(
   const [first] = inserts;
   if (first === undefined) return [];
   if (inserts.every((insert) => isPlain(insert) && isLike(insert, first))) {
-    const { tags = [], ...rest } = first;
-    const args = inserts.map((insert) => insert.args);
-    const jobIds = await insertAlikeJobs(db, { ...rest, tags, args });
+    const { queue, worker, tags = [], priority, maxAttempts } = first;
+    const jobIds = await insertAlikeJobs(db, {
+      queue,
+      worker,
+      tags,
+      priority,
+      maxAttempts,
+      args: inserts.map((insert) =>
+        insert.argsText ?? JSON.stringify(insert.args)
+      ),
+    });
     return jobIds.map((jobId) => {
       return { status: "inserted", jobId, state: "available", runAt: null };
     });
   }
   const unique = inserts.some((insert) => insert.unique != null);
-  const rows = await db.query<InsertRow>(sql`
+  const statement = sql`
     with input as materialized (
       select
         yardmaster.next_job_id(${db.now}) as id,
@@ -142,13 +153,14 @@ export async function insertJobs(
     from input
     left join claimed on claimed.key = input.unique_key
     order by input.place
-  `);
+  `;
+  const rows = await db.query<InsertRow>(statement, { hot: true });
   return rows.map(toAnswer);
 }
 
 /** What every insert says; whatever else it says is rare. */
 const COMMON: ReadonlySet<string> = new Set(
-  ["queue", "worker", "args", "meta", "tags", "priority", "maxAttempts"],
+  "queue worker args argsText meta tags priority maxAttempts".split(" "),
 );
 
 /** Due at once, and with nothing that few ask for. */
@@ -158,108 +170,23 @@ function isPlain(insert: JobInsert): boolean {
       return false;
     }
   }
-  return Object.keys(insert.meta ?? {}).length === 0;
+  for (const _ in insert.meta) return false;
+  return true;
 }
+
+const NO_TAGS: readonly string[] = [];
 
 /** But for its args. */
 function isLike(insert: JobInsert, first: JobInsert): boolean {
-  const { tags = [] } = insert;
-  const { tags: others = [] } = first;
+  const { tags = NO_TAGS } = insert;
+  const { tags: others = NO_TAGS } = first;
   return insert.queue === first.queue && insert.worker === first.worker &&
     insert.priority === first.priority &&
     insert.maxAttempts === first.maxAttempts &&
-    tags.length === others.length &&
-    tags.every((tag, index) => tag === others[index]);
-}
-
-function noClaims(): Sql {
-  return sql`
-    claimed as (
-      select null::text as key, null::bigint as job_id where false
-    ),
-  `;
-}
-
-/**
- * Claims of uniqueness, one for each key. Every key that is asked for is
- * written, also when it is held and stays as it is: only so does the statement
- * learn the holder's id when somebody else inserted it a moment ago, which its
- * snapshot does not show.
- */
-function uniqueClaims(db: Database): Sql {
-  return sql`
-    claimed as (
-      insert into yardmaster.unique_keys as held (
-        key, job_id, states, expires_at
-      )
-      select distinct on (unique_key)
-        unique_key, id, unique_states,
-        ${db.now} + unique_ms * interval '1 ms'
-      from input
-      where unique_key is not null
-      -- In order of the key, so that two batches can not lock each other out.
-      order by unique_key, place
-      on conflict (key) do update
-      set (job_id, states, expires_at) = (
-        select
-          case when over then excluded.job_id else held.job_id end,
-          case when over then excluded.states else held.states end,
-          case when over then excluded.expires_at else held.expires_at end
-        from (
-          select
-            held.expires_at <= ${db.now}
-            or (
-              -- A holder that our snapshot does not show was inserted by
-              -- somebody else while we waited: it is alive.
-              exists (
-                select
-                from yardmaster.unique_keys as seen
-                where seen.key = held.key and seen.job_id = held.job_id
-              )
-              and not coalesce(${holderState()} = any (held.states), false)
-            ) as over
-        ) as claim
-      )
-      returning key, job_id
-    ),
-  `;
-}
-
-/**
- * Null when the holder is gone: then it holds nothing.
- *
- * Not by `job_states`, which takes all leases apart to find one job: with 20,000
- * jobs running that is 8 ms for each key. Here they are looked at last.
- */
-function holderState(): Sql {
-  return sql`(
-    select coalesce(
-      (
-        select state::text::yardmaster.job_state
-        from yardmaster.outcomes
-        where outcomes.job_id = held.job_id
-      ),
-      (
-        select state::text::yardmaster.job_state
-        from yardmaster.scheduled
-        where scheduled.job_id = held.job_id
-      ),
-      (
-        select 'available'::yardmaster.job_state
-        from yardmaster.ready
-        where ready.job_id = held.job_id
-      ),
-      case
-        when exists (
-          select from yardmaster.leases
-          where job_ids @> array[held.job_id]
-        ) then 'executing'::yardmaster.job_state
-        else 'suspended'
-      end
-    )
-    from yardmaster.jobs
-    where jobs.id = held.job_id
-  )`;
+    (tags === others || (
+      tags.length === others.length &&
+      tags.every((tag, index) => tag === others[index])
+    ));
 }
 
 function toRow(insert: JobInsert): Record<string, unknown> {

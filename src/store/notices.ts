@@ -36,6 +36,7 @@ export async function sendNotice(db: Database, notice: Notice): Promise<void> {
     : JSON.stringify(shortened(notice));
   await db.query(
     sql`select pg_notify(${noticeChannel(db.schema)}::text, ${payload}::text)`,
+    { hot: true },
   );
 }
 

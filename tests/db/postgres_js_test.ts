@@ -1,0 +1,178 @@
+/** What goes over the wire, and what becomes of statements that have names. */
+import assert from "node:assert/strict";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { once } from "node:events";
+import postgres from "postgres";
+import type { Database } from "../../src/db/database.ts";
+import {
+  postgresJs,
+  type PostgresJsOptions,
+} from "../../src/db/postgres_js.ts";
+import { sql } from "../../src/db/sql.ts";
+import { usePostgres } from "../support/postgres.ts";
+
+const testPostgres = usePostgres();
+
+/** The letters of the messages that a client sends, flight by flight. */
+class Wire implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  flights: string[] = [];
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async to(url: URL): Promise<{ wire: Wire; url: URL }> {
+    const server = createServer();
+    const wire = new Wire(server);
+    server.on("connection", (client: Socket) => {
+      const upstream = connect(Number(url.port), url.hostname);
+      for (const socket of [client, upstream]) {
+        wire.#sockets.add(socket);
+        socket.setNoDelay(true);
+        socket.on("error", () => {});
+      }
+      let isStarting = true;
+      client.on("data", (bytes: Uint8Array) => {
+        if (!isStarting) wire.flights.push(letters(bytes));
+        isStarting = false;
+        upstream.write(bytes);
+      });
+      upstream.on("data", (bytes: Uint8Array) => client.write(bytes));
+      client.on("close", () => upstream.destroy());
+      upstream.on("close", () => client.destroy());
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    const through = new URL(url);
+    through.port = String(port);
+    return { wire, url: through };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+}
+
+/** Parse, Describe, Bind, Execute, Sync, Query, Flush (H). */
+function letters(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += 1 + view.getUint32(at + 1)) {
+    text += String.fromCharCode(view.getUint8(at));
+  }
+  return text;
+}
+
+/** One connection, and what it sends. */
+async function onWire(
+  work: (it: {
+    readonly db: Database;
+    readonly wire: Wire;
+  }) => Promise<void>,
+  { driver, ...options }: PostgresJsOptions & {
+    readonly driver?: { readonly prepare: boolean };
+  } = {},
+): Promise<void> {
+  await using postgresWorld = await testPostgres();
+  const { wire, url } = await Wire.to(new URL(postgresWorld.directUrl));
+  await using _wire = wire;
+  const pool = postgres(url.href, { max: 1, fetch_types: false, ...driver });
+  try {
+    const db = postgresJs(pool, options);
+    await db.script("create temp table notes (n integer)");
+    wire.flights = [];
+    await work({ db, wire });
+  } finally {
+    await pool.end();
+  }
+}
+
+const HOT = { hot: true };
+const add = (db: Database, n: number) =>
+  db.query(sql`insert into notes values (${n}::integer) returning n`, HOT);
+const notesIn = async (db: Database) =>
+  (await db.query<{ n: number }>(sql`select n from notes order by n`))
+    .map(({ n }) => n);
+
+Deno.test("postgresJs() sends a statement and its values in one trip", async () => {
+  await onWire(async ({ db, wire }) => {
+    for (const n of [1, 2]) {
+      await db.query(sql`select ${n}::integer, ${"a"}::text`);
+    }
+    assert.deepEqual(wire.flights, ["PDBES", "PDBES"]);
+  });
+});
+
+Deno.test("postgresJs() names a hot statement, and afterwards sends its values only", async () => {
+  await onWire(async ({ db, wire }) => {
+    for (const n of [1, 2, 3]) await add(db, n);
+    await db.transaction((tx) => add(tx, 4));
+    assert.deepEqual(wire.flights.slice(0, 3), ["PDBES", "BES", "BES"]);
+    assert.ok(wire.flights.includes("BES", 3));
+    assert.deepEqual(await notesIn(db), [1, 2, 3, 4]);
+  });
+});
+
+Deno.test("postgresJs() names nothing when it or the driver is told so, and everything when told so", async () => {
+  const twice = ["PDBES", "PDBES"];
+  const cases: readonly [Parameters<typeof onWire>[1], string[]][] = [
+    [{ prepare: false }, twice],
+    [{ driver: { prepare: false } }, twice],
+    [{ prepare: true, driver: { prepare: false } }, twice],
+    [{ prepare: true }, ["PDBES", "BES"]],
+  ];
+  for (const [options, flights] of cases) {
+    await onWire(async ({ db, wire }) => {
+      for (const n of [1, 2]) await db.query(sql`select ${n}::integer`);
+      assert.deepEqual(wire.flights, flights);
+      wire.flights = [];
+      for (const n of [1, 2]) await add(db, n);
+      assert.deepEqual(wire.flights, flights);
+    }, options);
+  }
+});
+
+Deno.test("postgresJs() runs a statement once whose name was forgotten, and names no more", async () => {
+  await onWire(async ({ db, wire }) => {
+    await add(db, 1);
+    await db.script("deallocate all");
+    await add(db, 2);
+    wire.flights = [];
+    for (const n of [3, 4]) await add(db, n);
+    assert.deepEqual(wire.flights, ["PDBES", "PDBES"]);
+    assert.deepEqual(await notesIn(db), [1, 2, 3, 4]);
+  });
+});
+
+Deno.test("postgresJs() tells what was wrong with a statement whose name was forgotten", async () => {
+  await onWire(async ({ db }) => {
+    await db.script("alter table notes add check (n < 2)");
+    await add(db, 1);
+    await db.script("deallocate all");
+    await assert.rejects(add(db, 2), { code: "23514" });
+    assert.deepEqual(await notesIn(db), [1]);
+  });
+});
+
+Deno.test("postgresJs() fails a transaction in which a name was forgotten, and the next one has none", async () => {
+  await onWire(async ({ db, wire }) => {
+    await add(db, 1);
+    await assert.rejects(
+      db.transaction(async (tx) => {
+        await tx.query(sql`insert into notes values (7)`);
+        await tx.script("deallocate all");
+        await add(tx, 2);
+      }),
+      { code: "26000" },
+    );
+    wire.flights = [];
+    await db.transaction((tx) => add(tx, 3));
+    assert.ok(wire.flights.includes("PDBES"));
+    assert.deepEqual(await notesIn(db), [1, 3]);
+  });
+});
