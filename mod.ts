@@ -23,9 +23,17 @@ export type {
   InputOf,
   JsonObject,
   RunContext,
+  RunWithArgs,
   Worker,
   WorkerDefinition,
 } from "./src/engine/worker.ts";
+export type {
+  DiscardEvent,
+  FailureEvent,
+  SuccessEvent,
+  WorkerHooks,
+} from "./src/engine/hooks.ts";
+export type { Middleware, Next } from "./src/engine/middleware.ts";
 export { cancel, discard, snooze } from "./src/engine/verdict.ts";
 export type { Verdict } from "./src/engine/verdict.ts";
 export { AbortReason } from "./src/engine/abort_reason.ts";
@@ -91,4 +99,10 @@ export {
   SchemaVersionError,
 } from "./src/errors.ts";
 export type { OptionsProblem } from "./src/errors.ts";
-export type { OnEvent, RunEnd, YardmasterEvent } from "./src/events.ts";
+export type {
+  HookName,
+  HookOutcome,
+  OnEvent,
+  RunEnd,
+  YardmasterEvent,
+} from "./src/events.ts";

@@ -30,6 +30,16 @@ export type YardmasterEvent =
     readonly worker: string;
     readonly why: "not_json" | "too_large";
   }
+  /** A hook of a worker was called; whatever it did, its job is as it was. */
+  | {
+    readonly type: "hook_ran";
+    readonly worker: string;
+    readonly hook: HookName;
+    readonly outcome: HookOutcome;
+    readonly tookMs: number;
+    /** Of a hook that threw, or took too long. */
+    readonly error?: unknown;
+  }
   /** What their runs came to is written. */
   | { readonly type: "jobs_acknowledged"; readonly jobs: number }
   /** The leases no longer held these jobs; nothing was written. */
@@ -81,6 +91,12 @@ export type RunEnd =
   | "discarded"
   | "expired"
   | "given_back";
+
+/** The hooks that a worker may have. */
+export type HookName = "onStart" | "onSuccess" | "onFailure" | "onDiscard";
+
+/** What became of a hook, as a label. */
+export type HookOutcome = "ok" | "threw" | "timed_out" | "dropped";
 
 /** Is told what happens. What it throws is ignored: telemetry stops no job. */
 export type OnEvent = (event: YardmasterEvent) => void;

@@ -1,4 +1,3 @@
-import type { Run } from "./run.ts";
 import { type Issue, type SchemaResult, toIssues } from "./standard_schema.ts";
 import type { AnyWorker } from "./worker.ts";
 
@@ -30,9 +29,10 @@ export async function checkArgs(
  */
 export async function parseArgs(
   worker: AnyWorker,
-  run: Run,
+  stored: unknown,
 ): Promise<unknown> {
-  const check = await checkArgs(worker, run.job.args);
+  if (worker.args === null) return stored;
+  const check = await checkArgs(worker, stored);
   if (check.ok) return check.args;
   const [first] = check.issues;
   const error = new Error(

@@ -1,8 +1,9 @@
 import type { ClaimedJob, QueueDemand } from "../store/leases.ts";
 import { LEASE_JOBS_MAX } from "../store/leases.ts";
 import type { AbortKind } from "./abort_reason.ts";
-import { parseArgs } from "./args.ts";
+import { isPlain, performRun, setTimers, timeoutError } from "./attempt.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
+import { HookCalls } from "./hook_calls.ts";
 import { Run } from "./run.ts";
 import {
   expired,
@@ -26,9 +27,18 @@ export class Executor {
   /** Jobs that went back without burning an attempt, since this process began. */
   givenBack = 0;
   #idle: (() => void)[] = [];
+  /** What hooks of its workers are open. */
+  readonly hooks: HookCalls;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
+    this.hooks = new HookCalls({
+      ...options,
+      onRoom: () => {
+        this.beginRuns();
+        for (const name of this.#queues.keys()) options.onHungry(name);
+      },
+    });
     const nowMs = options.clock.monotonicMs();
     for (const [name, { limit }] of Object.entries(options.queues)) {
       this.#queues.set(name, new QueueSlots(name, { limit, nowMs }));
@@ -37,6 +47,10 @@ export class Executor {
 
   get queues(): ReadonlyMap<string, QueueSlots> {
     return this.#queues;
+  }
+
+  get #full(): boolean {
+    return this.#options.isFull() || this.hooks.full;
   }
 
   /** All that this process holds: what waits for a slot and what runs. */
@@ -50,8 +64,8 @@ export class Executor {
    * @param jobsMax Of all queues together.
    */
   demand(jobsMax: number): QueueDemand[] {
-    const { clock, isFull } = this.#options;
-    if (isFull()) return [];
+    const { clock } = this.#options;
+    if (this.#full) return [];
     const queues = [...this.#queues.values()];
     // Each pass begins with another, or a busy first one would starve the rest.
     this.#firstQueue = (this.#firstQueue + 1) % Math.max(queues.length, 1);
@@ -79,7 +93,7 @@ export class Executor {
   }
 
   #begin(queue: QueueSlots): void {
-    while (!this.#turning && !this.#options.isFull()) {
+    while (!this.#turning && !this.#full) {
       const run = queue.takeNext();
       if (run === null) break;
       void this.#run(run, queue);
@@ -170,10 +184,14 @@ export class Executor {
     if (run.aborted !== null) return this.#interrupted(run);
     if (this.#setTimers(run, worker) === "expired") return;
     try {
-      const args = worker.args === null
-        ? run.job.args
-        : await parseArgs(worker, run);
-      const value = await worker.perform(args as never, run);
+      const value = isPlain(worker)
+        ? await worker.perform(run.job.args as never, run as never)
+        : await performRun(run, {
+          worker,
+          hooks: this.hooks,
+          clock: this.#options.clock,
+          restartTimers: () => this.#setTimers(run, worker),
+        });
       if (run.settled) return;
       this.#settle(
         run,
@@ -209,22 +227,20 @@ export class Executor {
 
   /** Most runs have neither timeout nor deadline, and cost no timer. */
   #setTimers(run: Run, worker: AnyWorker): "expired" | "running" {
-    const { clock } = this.#options;
-    const { deadlineInMs } = run.job;
-    if (deadlineInMs !== null) {
-      const leftMs = deadlineInMs - (clock.monotonicMs() - run.claimedMs);
-      if (leftMs < 0) {
-        this.#settle(run, expired(run, this.#context(run)));
-        return "expired";
-      }
-      run.addTimer(clock.after(leftMs, () => this.#expire(run)));
+    if (run.job.deadlineInMs === null && worker.timeoutMs === null) {
+      return "running";
     }
-    if (worker.timeoutMs !== null) {
-      run.addTimer(
-        clock.after(worker.timeoutMs, () => this.#timeOut(run, worker)),
-      );
+    const answer = setTimers(run, {
+      worker,
+      clock: this.#options.clock,
+      onExpired: () => this.#expire(run),
+      onTimedOut: () => this.#timeOut(run, worker),
+    });
+    if (answer === "expired") {
+      run.abort("deadline");
+      this.#settle(run, expired(run, this.#context(run)));
     }
-    return "running";
+    return answer;
   }
 
   #expire(run: Run): void {
@@ -237,12 +253,7 @@ export class Executor {
   #timeOut(run: Run, worker: AnyWorker): void {
     if (run.settled) return;
     run.abort("timeout");
-    const error = new Error(
-      `The attempt took longer than ${worker.timeoutMs} ms`,
-    );
-    error.name = "TimeoutError";
-    error.stack = "";
-    this.#fail(run, worker, { kind: "timed_out", error });
+    this.#fail(run, worker, { kind: "timed_out", error: timeoutError(worker) });
     this.#letGo(run);
   }
 
@@ -252,11 +263,14 @@ export class Executor {
     this.#tellIfIdle();
   }
 
-  #settle(run: Run, { result, end }: Settlement, error?: unknown): void {
+  #settle(run: Run, settlement: Settlement, error?: unknown): void {
+    const { result, end, note } = settlement;
     run.settled = true;
     run.stopTimers();
     if (end === "given_back") this.givenBack += 1;
-    this.#options.onResult(result);
+    this.#options.onResult(
+      note === undefined ? result : this.hooks.after(run, { note, result }),
+    );
     this.#options.onEvent({
       type: "run_ended",
       worker: run.worker,
@@ -272,7 +286,7 @@ export class Executor {
     const { clock, random, onEvent } = this.#options;
     const tookMs = run.startedMs === null
       ? 0
-      : clock.monotonicMs() - run.startedMs;
+      : clock.monotonicMs() - run.startedMs - run.pausedMs;
     return { tookMs, random, onEvent };
   }
 

@@ -1,5 +1,5 @@
 import type { OnEvent } from "../events.ts";
-import type { RunResult } from "../store/outcomes.ts";
+import type { EndedRun } from "./acknowledger.ts";
 import type { Clock } from "./clock.ts";
 import type { AnyWorker } from "./worker.ts";
 
@@ -16,7 +16,7 @@ export interface ExecutorOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: OnEvent;
-  readonly onResult: (result: RunResult) => void;
+  readonly onResult: (result: EndedRun) => void;
   /** Nothing begins while too much is unwritten. */
   readonly isFull: () => boolean;
   /**

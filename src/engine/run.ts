@@ -1,17 +1,28 @@
 import { type JobId, jobInsertedAt } from "../domain/job.ts";
 import type { ClaimedJob } from "../store/leases.ts";
 import { type AbortKind, AbortReason } from "./abort_reason.ts";
-import type { JsonObject, RunContext } from "./worker.ts";
+import type { AnyHooks } from "./hooks.ts";
+import type { WrappedRun } from "./middleware.ts";
+import type { JsonObject } from "./run_context.ts";
+
+const NO_VALUES: object = Object.freeze({});
 
 /**
  * One attempt of one job in this process, and what its `perform` is told. There
  * may be tens of thousands a second, so what few ask for is made when asked.
  */
-export class Run implements RunContext {
+export class Run implements WrappedRun {
   readonly job: ClaimedJob;
   /** When this process learned of it, on its own clock. */
   readonly claimedMs: number;
   startedMs: number | null = null;
+  /** How long its `onStart` took, which counts neither as run nor as delay. */
+  pausedMs = 0;
+  /** Once they were read. */
+  args: unknown = undefined;
+  /** Who is told of it, from then on. */
+  hooks: AnyHooks | null = null;
+  values: object = NO_VALUES;
   /** Its result is on the way; what it does from now on changes nothing. */
   settled = false;
   aborted: AbortKind | null = null;

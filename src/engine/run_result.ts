@@ -4,6 +4,7 @@ import { afterFailure, JOB_BOUNDS } from "../domain/job.ts";
 import { isStorableJson } from "../domain/storable.ts";
 import type { OnEvent, RunEnd } from "../events.ts";
 import type { RunEvent, RunResult } from "../store/outcomes.ts";
+import type { HookNote } from "./hooks.ts";
 import type { Run } from "./run.ts";
 import { isVerdict, type Verdict } from "./verdict.ts";
 import type { AnyWorker } from "./worker.ts";
@@ -19,7 +20,11 @@ export interface ResultContext {
 export interface Settlement {
   readonly result: RunResult;
   readonly end: RunEnd;
+  /** The hook that is due once the result is written. */
+  readonly note?: HookNote;
 }
+
+const DISCARDED = { state: "discard", terminal: true } as const;
 
 /** The folder of our own code, whose frames say nothing about the host's. */
 const OWN_ROOT = ownRoot();
@@ -34,14 +39,16 @@ export function returned(
 ): Settlement {
   if (isVerdict(value)) return decided(run, value, context);
   const result: RunResult = resultOf(run, { ...context, to: "completed" });
-  if (!worker.recordOutput || value === undefined) {
-    return { result, end: "completed" };
-  }
-  const output = storableOutput(run, value, context.onEvent);
-  return {
+  const output = worker.recordOutput && value !== undefined
+    ? storableOutput(run, value, context.onEvent)
+    : null;
+  const settlement: Settlement = {
     result: output === null ? result : { ...result, output },
     end: "completed",
   };
+  if (run.hooks === null) return settlement;
+  const event = { state: "success", value } as const;
+  return { ...settlement, note: { hook: "onSuccess", event } };
 }
 
 function decided(
@@ -61,10 +68,14 @@ function decided(
   }
   const end = verdict.kind === "cancel" ? "cancelled" : "discarded";
   const event: RunEvent = { kind: end, message: storable(verdict.reason) };
-  return {
+  const settlement: Settlement = {
     result: { ...resultOf(run, { ...context, to: end }), event },
     end,
   };
+  if (run.hooks === null || end === "cancelled") return settlement;
+  const { reason } = verdict;
+  const told = { ...DISCARDED, kind: "discarded", reason } as const;
+  return { ...settlement, note: { hook: "onDiscard", event: told } };
 }
 
 /** What becomes of a run whose attempt failed, or took too long. */
@@ -91,7 +102,21 @@ export function failed(
       ...resultOf(run, { ...context, to: "retryable" }),
       delayMs: next.delayMs,
     };
-  return { result: { ...result, event }, end: kind };
+  const settlement = { result: { ...result, event }, end: kind };
+  if (run.hooks === null) return settlement;
+  const note: HookNote = next.to === "outcomes"
+    ? { hook: "onDiscard", event: { ...DISCARDED, kind, error } }
+    : {
+      hook: "onFailure",
+      event: {
+        state: "failure",
+        terminal: false,
+        kind,
+        error,
+        retryInMs: next.delayMs,
+      },
+    };
+  return { ...settlement, note };
 }
 
 /** What becomes of a run whose deadline passed. */

@@ -91,6 +91,7 @@ async function work(
     readonly leftMs: () => number;
   },
 ): Promise<boolean> {
+  const { hooks } = executor;
   // The last claim found nothing: before that is the end, look for what is due.
   let isDry = true;
   while (leftMs() > 0) {
@@ -104,15 +105,18 @@ async function work(
     const before = producer.claimed;
     await passes.now(producer);
     const found = producer.claimed > before;
-    if (!executor.isIdle) {
-      await within(Promise.race([executor.idle(), wanted.wait()]), {
+    // A hook may enqueue: the end is when there is none left.
+    const isIdle = executor.isIdle && hooks.isIdle;
+    if (!isIdle) {
+      const idle = Promise.all([executor.idle(), hooks.idle()]);
+      await within(Promise.race([idle, wanted.wait()]), {
         clock,
         ms: Math.min(leftMs(), parts.refresher.intervalMs),
       });
     } else if (!found && isDry) {
       return producer.jobsLeft > 0;
     }
-    isDry = !found && executor.isIdle;
+    isDry = !found && executor.isIdle && hooks.isIdle;
   }
   return false;
 }

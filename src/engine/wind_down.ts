@@ -1,6 +1,7 @@
 import type { Acknowledger } from "./acknowledger.ts";
 import type { Clock } from "./clock.ts";
 import type { Executor } from "./executor.ts";
+import { HOOK_MS_MAX } from "./hook_calls.ts";
 
 /** What stops, and how long it may take. */
 export interface WindDownOptions {
@@ -18,7 +19,7 @@ const WRITE_MS = 10_000;
 /**
  * Ends what runs. Jobs that wait for a slot go back at once; runs may end within
  * the grace; then they are told, and what still runs goes back as well. None of
- * that burns an attempt.
+ * that burns an attempt. Hooks of what has ended are called before it returns.
  *
  * @returns How many jobs went back.
  */
@@ -36,6 +37,8 @@ export async function windDown(
     acknowledger.abandon();
     await acknowledger.flushed();
   }
+  const { hooks } = executor;
+  if (!await within(hooks.idle(), { clock, ms: HOOK_MS_MAX })) hooks.drop();
   return executor.givenBack - before;
 }
 

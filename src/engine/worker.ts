@@ -1,35 +1,29 @@
 import { assert } from "../assert.ts";
 import type { Backoff } from "../domain/backoff.ts";
-import { isName, isWhole, JOB_BOUNDS, type JobId } from "../domain/job.ts";
+import { isName, isWhole, JOB_BOUNDS } from "../domain/job.ts";
 import type { UniqueOptions } from "../domain/unique_key.ts";
 import { checkOptions } from "./enqueue_options.ts";
+import { type AnyHooks, hooksOf, type WorkerHooks } from "./hooks.ts";
+import {
+  type AllOf,
+  areMiddleware,
+  type Middleware,
+  MIDDLEWARE_MAX,
+  type MiddlewareGiving,
+} from "./middleware.ts";
+import type { JsonObject, RunContext } from "./run_context.ts";
 import type { StandardSchema } from "./standard_schema.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** Args as they are stored: a JSON object. */
-export type JsonObject = { readonly [key: string]: unknown };
-
-/** What a run is told about itself. */
-export interface RunContext {
-  readonly jobId: JobId;
-  /** Counted from 1. */
-  readonly attempt: number;
-  readonly maxAttempts: number;
-  readonly queue: string;
-  readonly worker: string;
-  readonly meta: JsonObject;
-  readonly tags: readonly string[];
-  readonly priority: number;
-  readonly insertedAt: Date;
-  /**
-   * Says that nobody waits for this run any more; its `reason` is an
-   * `AbortReason`, whose `kind` says why.
-   */
-  readonly signal: AbortSignal;
-}
+export type { JsonObject, RunContext, RunWithArgs } from "./run_context.ts";
 
 /** The code that does a job, and how its jobs are treated. */
-export interface WorkerDefinition<Input, Parsed, Output> {
+export interface WorkerDefinition<
+  Input,
+  Parsed,
+  Output,
+  Given extends readonly object[] = readonly object[],
+> extends WorkerHooks<Parsed, Output> {
   /** 1 to 128 characters. It is in the rows: renaming leaves old jobs alone. */
   readonly name: string;
   /** Where its jobs wait unless the call says otherwise; `default`. */
@@ -42,7 +36,7 @@ export interface WorkerDefinition<Input, Parsed, Output> {
    */
   readonly perform: (
     args: Parsed,
-    context: RunContext,
+    context: RunContext<AllOf<Given>>,
   ) => Output | Verdict | Promise<Output | Verdict>;
   /** 1 to 1000; 20 by default. */
   readonly maxAttempts?: number;
@@ -64,6 +58,8 @@ export interface WorkerDefinition<Input, Parsed, Output> {
   readonly recordOutput?: boolean;
   /** When two of its jobs count as the same; never when left out. */
   readonly unique?: boolean | UniqueOptions;
+  /** What stands around `perform`, the first one outermost; 20 at most. */
+  readonly middleware?: MiddlewareGiving<Given, Parsed>;
 }
 
 declare const types: unique symbol;
@@ -79,7 +75,7 @@ export interface AnyWorker {
   readonly name: string;
   readonly queue: string;
   readonly args: StandardSchema | null;
-  readonly perform: (args: never, context: RunContext) => unknown;
+  readonly perform: (args: never, context: RunContext<never>) => unknown;
   readonly maxAttempts: number;
   readonly priority: number;
   readonly tags: readonly string[];
@@ -88,6 +84,9 @@ export interface AnyWorker {
   readonly deadlineMs: number | null;
   readonly recordOutput: boolean;
   readonly unique: boolean | UniqueOptions | undefined;
+  /** `null` without any, so that most runs ask only once. */
+  readonly hooks: AnyHooks | null;
+  readonly middleware: readonly Middleware<object, never>[] | null;
 }
 
 /** What must be given to enqueue a job of a worker. */
@@ -111,26 +110,40 @@ export type InputOf<W> = W extends Worker<infer Input, infer _> ? Input : never;
  * });
  * ```
  */
-export function defineWorker<Input, Parsed, Output = unknown>(
-  definition: WorkerDefinition<Input, Parsed, Output> & {
+export function defineWorker<
+  Input,
+  Parsed,
+  Output = unknown,
+  const Given extends readonly object[] = readonly object[],
+>(
+  definition: WorkerDefinition<Input, Parsed, Output, Given> & {
     readonly args: StandardSchema<Input, Parsed>;
   },
 ): Worker<Input, Output>;
 /** Without a schema nothing is checked, and the types are those of `perform`. */
-export function defineWorker<Args = JsonObject, Output = unknown>(
-  definition: WorkerDefinition<Args, Args, Output>,
+export function defineWorker<
+  Args = JsonObject,
+  Output = unknown,
+  const Given extends readonly object[] = readonly object[],
+>(
+  definition: WorkerDefinition<Args, Args, Output, Given>,
 ): Worker<Args, Output>;
 export function defineWorker<Input, Parsed, Output>(
-  definition: WorkerDefinition<Input, Parsed, Output>,
+  definition: WorkerDefinition<Input, Parsed, Output, readonly object[]>,
 ): Worker<Input, Output> {
   const { name, queue = "default", priority = 0, tags = [] } = definition;
   const { maxAttempts = JOB_BOUNDS.maxAttemptsDefault } = definition;
-  const { unique, deadlineMs, timeoutMs, perform } = definition;
+  const { unique, deadlineMs, timeoutMs, perform, middleware = [] } =
+    definition;
   assert(isName(name), "a worker's name has 1 to 128 characters");
   assert(typeof perform === "function", `perform of ${name} is a function`);
   assert(
     isWhole(timeoutMs ?? 1, { least: 1, most: JOB_BOUNDS.delayMsMax }),
     `timeoutMs of ${name} is whole milliseconds from 1`,
+  );
+  assert(
+    areMiddleware(middleware),
+    `middleware of ${name} is a list of at most ${MIDDLEWARE_MAX} functions`,
   );
   // The rest may be said by each call as well.
   const [issue] = checkOptions({
@@ -155,5 +168,7 @@ export function defineWorker<Input, Parsed, Output>(
     deadlineMs: deadlineMs ?? null,
     recordOutput: definition.recordOutput ?? false,
     unique,
+    hooks: hooksOf(definition),
+    middleware: middleware.length === 0 ? null : middleware,
   };
 }

@@ -6,19 +6,14 @@
  */
 import type { Database } from "../db/database.ts";
 import { type Sql, sql } from "../db/sql.ts";
-import { type JobId, parseJobId } from "../domain/job.ts";
 import type { OnEvent } from "../events.ts";
-import { checkArgs } from "../engine/args.ts";
 import type { Clock } from "../engine/clock.ts";
 import { createEngine } from "../engine/engine.ts";
 import type { TickReport } from "../engine/tick.ts";
-import { isVerdict } from "../engine/verdict.ts";
-import type {
-  AnyWorker,
-  JsonObject,
-  RunContext,
-  Worker,
-} from "../engine/worker.ts";
+import type { AnyWorker } from "../engine/worker.ts";
+
+export { runWorker } from "./run_worker.ts";
+export type { RunOutcome, RunWorkerOptions } from "./run_worker.ts";
 
 /** What {@linkcode drain} runs. */
 export interface DrainOptions {
@@ -55,73 +50,6 @@ export async function drain(options: DrainOptions): Promise<TickReport> {
     ...(options.onEvent && { onEvent: options.onEvent }),
   });
   return await engine.tick({ budgetMs: DRAIN_BUDGET_MS, maxJobs });
-}
-
-/** What a run in a test came to. */
-export type RunOutcome<Output> =
-  | { readonly kind: "completed"; readonly value: Output }
-  | { readonly kind: "snoozed"; readonly delayMs: number }
-  | { readonly kind: "cancelled" | "discarded"; readonly reason: string }
-  | { readonly kind: "failed"; readonly error: unknown };
-
-/** What {@linkcode runWorker} runs. */
-export interface RunWorkerOptions<Input> {
-  readonly args: Input;
-  /** What the run is told about itself, where the test cares. */
-  readonly context?: Partial<RunContext>;
-}
-
-/**
- * Runs a worker in this process, with no database: args go through JSON and
- * through its schema, as they do in a queue.
- */
-export async function runWorker<Input, Output>(
-  worker: Worker<Input, Output>,
-  { args, context: told = {} }: RunWorkerOptions<Input>,
-): Promise<RunOutcome<Output>> {
-  try {
-    const stored = JSON.parse(JSON.stringify(args)) as JsonObject;
-    const check = await checkArgs(worker, stored);
-    if (!check.ok) {
-      const [first] = check.issues;
-      throw new TypeError(`${first?.path}: ${first?.message}`);
-    }
-    const context = contextOf(worker, told);
-    const value = await worker.perform(check.args as never, context);
-    if (!isVerdict(value)) {
-      return { kind: "completed", value: value as Output };
-    }
-    if (value.kind === "snooze") {
-      return { kind: "snoozed", delayMs: value.delayMs };
-    }
-    const kind = value.kind === "cancel" ? "cancelled" : "discarded";
-    return { kind, reason: value.reason };
-  } catch (error) {
-    return { kind: "failed", error };
-  }
-}
-
-function contextOf(
-  worker: AnyWorker,
-  told: Partial<RunContext>,
-): RunContext {
-  return {
-    jobId: anyJobId(),
-    attempt: 1,
-    maxAttempts: worker.maxAttempts,
-    queue: worker.queue,
-    worker: worker.name,
-    meta: {},
-    tags: worker.tags,
-    priority: worker.priority,
-    insertedAt: new Date(0),
-    signal: new AbortController().signal,
-    ...told,
-  };
-}
-
-function anyJobId(): JobId {
-  return parseJobId("1") ?? "1";
 }
 
 /** A clock that only the test moves: for the database, and for timers. */

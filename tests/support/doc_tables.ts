@@ -190,6 +190,11 @@ const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
       ["key", "what it is"],
       memberRows("src/engine/worker.ts", "WorkerDefinition"),
     ),
+  hooks: () =>
+    table(
+      ["hook", "when"],
+      memberRows("src/engine/hooks.ts", "WorkerHooks"),
+    ),
   enqueue: () =>
     table(
       ["key", "what it is"],

@@ -1,0 +1,85 @@
+import { parseArgs } from "./args.ts";
+import type { Clock } from "./clock.ts";
+import type { HookCalls } from "./hook_calls.ts";
+import { type Middleware, runThrough } from "./middleware.ts";
+import type { Run } from "./run.ts";
+import type { AnyWorker } from "./worker.ts";
+
+/** What {@linkcode performRun} goes through. */
+export interface AttemptOptions {
+  readonly worker: AnyWorker;
+  readonly hooks: HookCalls;
+  readonly clock: Clock;
+  /** Sets the timers again: they do not run while `onStart` does. */
+  readonly restartTimers: () => void;
+}
+
+/** Whether `perform` can be called with what is stored, and nothing around it. */
+export function isPlain({ args, hooks, middleware }: AnyWorker): boolean {
+  return args === null && hooks === null && middleware === null;
+}
+
+/**
+ * One attempt: reads its args, tells `onStart`, and performs it inside its
+ * middleware. Until its args were read there are no hooks: nothing has begun.
+ */
+export async function performRun(
+  run: Run,
+  { worker, hooks, clock, restartTimers }: AttemptOptions,
+): Promise<unknown> {
+  run.args = await parseArgs(worker, run.job.args);
+  if (run.aborted !== null) throw run.signal.reason;
+  run.hooks = worker.hooks;
+  const started = hooks.start(run);
+  if (started !== null) {
+    run.stopTimers();
+    const sinceMs = clock.monotonicMs();
+    await started;
+    run.pausedMs += clock.monotonicMs() - sinceMs;
+    if (!run.settled) restartTimers();
+    if (run.aborted !== null) throw run.signal.reason;
+  }
+  const perform = () => worker.perform(run.args as never, run as never);
+  if (worker.middleware === null) return await perform();
+  const middleware = worker.middleware as readonly Middleware[];
+  return await runThrough(run, { middleware, perform });
+}
+
+/** What happens when time is up. */
+export interface TimersOptions {
+  readonly worker: AnyWorker;
+  readonly clock: Clock;
+  readonly onExpired: () => void;
+  readonly onTimedOut: () => void;
+}
+
+/**
+ * Sets the timers of a run, or sets them again after a pause.
+ *
+ * @returns Whether the deadline has passed already.
+ */
+export function setTimers(
+  run: Run,
+  { worker, clock, onExpired, onTimedOut }: TimersOptions,
+): "expired" | "running" {
+  const { deadlineInMs } = run.job;
+  const nowMs = clock.monotonicMs() - run.pausedMs;
+  if (deadlineInMs !== null) {
+    const leftMs = deadlineInMs - (nowMs - run.claimedMs);
+    if (leftMs < 0) return "expired";
+    run.addTimer(clock.after(leftMs, onExpired));
+  }
+  if (worker.timeoutMs !== null) {
+    const leftMs = worker.timeoutMs - (nowMs - (run.startedMs ?? nowMs));
+    run.addTimer(clock.after(leftMs, onTimedOut));
+  }
+  return "running";
+}
+
+/** What an attempt failed with that took too long. */
+export function timeoutError({ timeoutMs }: AnyWorker): Error {
+  const error = new Error(`The attempt took longer than ${timeoutMs} ms`);
+  error.name = "TimeoutError";
+  error.stack = "";
+  return error;
+}

@@ -1,0 +1,153 @@
+import type { JobId } from "../domain/job.ts";
+import { performRun, setTimers, timeoutError } from "../engine/attempt.ts";
+import { type Clock, systemClock } from "../engine/clock.ts";
+import { HookCalls } from "../engine/hook_calls.ts";
+import { Run } from "../engine/run.ts";
+import type { JsonObject, RunContext } from "../engine/run_context.ts";
+import { failed, returned, type Settlement } from "../engine/run_result.ts";
+import { isVerdict } from "../engine/verdict.ts";
+import type { AnyWorker, Worker } from "../engine/worker.ts";
+import { type OnEvent, quietly } from "../events.ts";
+import type { ClaimedJob } from "../store/leases.ts";
+
+/** What a run in a test came to. */
+export type RunOutcome<Output> =
+  | { readonly kind: "completed"; readonly value: Output }
+  | { readonly kind: "snoozed"; readonly delayMs: number }
+  | { readonly kind: "cancelled" | "discarded"; readonly reason: string }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** What {@linkcode runWorker} runs. */
+export interface RunWorkerOptions<Input> {
+  readonly args: Input;
+  /** What the run is told about itself, where the test cares. */
+  readonly context?: Partial<RunContext>;
+  /** Timers of the run and of its hooks; those of the runtime when left out. */
+  readonly clock?: Clock;
+  /** Is told what became of hooks. */
+  readonly onEvent?: OnEvent;
+}
+
+/**
+ * Runs a worker in this process, with no database, as the engine does: args go
+ * through JSON and through its schema; its hooks, its middleware and its timeout
+ * are in force. It resolves when its hooks have ended.
+ */
+export async function runWorker<Input, Output>(
+  worker: Worker<Input, Output>,
+  options: RunWorkerOptions<Input>,
+): Promise<RunOutcome<Output>> {
+  const { clock = systemClock } = options;
+  const onEvent = quietly(options.onEvent);
+  const hooks = new HookCalls({ clock, onEvent, onRoom: () => {} });
+  const told = { tookMs: 0, random: Math.random, onEvent, worker };
+  let run: Run;
+  try {
+    run = new ToldRun(worker, options);
+  } catch (error) {
+    return { kind: "failed", error };
+  }
+  try {
+    const value = await timed(run, { worker, hooks, clock });
+    const settlement = returned(run, { ...told, value });
+    await tell(run, { hooks, settlement });
+    return outcomeOf(value);
+  } catch (error) {
+    const kind = run.aborted === "timeout" ? "timed_out" : "failed";
+    const settlement = failed(run, { ...told, kind, error });
+    await tell(run, { hooks, settlement });
+    return { kind: "failed", error };
+  }
+}
+
+/** As the executor does, but for a job that was never claimed. */
+async function timed(
+  run: Run,
+  { worker, hooks, clock }: {
+    readonly worker: AnyWorker;
+    readonly hooks: HookCalls;
+    readonly clock: Clock;
+  },
+): Promise<unknown> {
+  run.startedMs = clock.monotonicMs();
+  return await new Promise((resolve, reject) => {
+    const onTimedOut = () => {
+      run.abort("timeout");
+      reject(timeoutError(worker));
+    };
+    const restartTimers = () =>
+      void setTimers(run, { worker, clock, onExpired: () => {}, onTimedOut });
+    restartTimers();
+    performRun(run, { worker, hooks, clock, restartTimers })
+      .finally(() => run.stopTimers())
+      .then(resolve, reject);
+  });
+}
+
+/** As the acknowledger does once the end of the run is written. */
+async function tell(
+  run: Run,
+  { hooks, settlement: { note, result } }: {
+    readonly hooks: HookCalls;
+    readonly settlement: Settlement;
+  },
+): Promise<void> {
+  run.settled = true;
+  if (note === undefined) return;
+  hooks.after(run, { note, result }).onAnswer?.("applied");
+  await hooks.idle();
+}
+
+function outcomeOf<Output>(value: unknown): RunOutcome<Output> {
+  if (!isVerdict(value)) return { kind: "completed", value: value as Output };
+  if (value.kind === "snooze") {
+    return { kind: "snoozed", delayMs: value.delayMs };
+  }
+  const kind = value.kind === "cancel" ? "cancelled" : "discarded";
+  return { kind, reason: value.reason };
+}
+
+/** A run that is told what the test wants it to be told. */
+class ToldRun extends Run {
+  readonly #told: Partial<RunContext>;
+
+  constructor(
+    worker: AnyWorker,
+    { args, context = {} }: RunWorkerOptions<unknown>,
+  ) {
+    super(jobOf(worker, { args, context }), 0);
+    this.#told = context;
+    if (context.values !== undefined) this.values = context.values;
+  }
+
+  override get insertedAt(): Date {
+    return this.#told.insertedAt ?? new Date(0);
+  }
+  override get signal(): AbortSignal {
+    return this.#told.signal ?? super.signal;
+  }
+}
+
+const ANY_ID: JobId = "1";
+
+function jobOf(
+  worker: AnyWorker,
+  { args, context }: {
+    readonly args: unknown;
+    readonly context: Partial<RunContext>;
+  },
+): ClaimedJob {
+  return {
+    leaseId: "1",
+    jobId: context.jobId ?? ANY_ID,
+    attempt: context.attempt ?? 1,
+    maxAttempts: context.maxAttempts ?? worker.maxAttempts,
+    queue: context.queue ?? worker.queue,
+    worker: context.worker ?? worker.name,
+    args: JSON.parse(JSON.stringify(args)) as JsonObject,
+    meta: context.meta ?? {},
+    tags: context.tags ?? worker.tags,
+    priority: context.priority ?? worker.priority,
+    deadlineInMs: null,
+  };
+}
