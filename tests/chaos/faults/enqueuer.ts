@@ -6,6 +6,7 @@ import type { JobId } from "../../../src/domain/job.ts";
 import { createEngine, type Engine } from "../../../src/engine/engine.ts";
 import { stepWorker } from "../step.ts";
 import type { ChaosWorld } from "../world.ts";
+import { closedWhenSilent } from "./silence.ts";
 
 /** Between two; so that jobs are inserted all the time and not all at once. */
 const PAUSE_MS = 10;
@@ -36,9 +37,10 @@ export class Enqueuer {
   #running: Promise<void> = Promise.resolve();
   #errors = 0;
 
-  constructor(world: ChaosWorld, { name, url = world.url }: {
+  constructor(world: ChaosWorld, { name, url = world.url, silenceMs }: {
     readonly name: string;
     readonly url?: string;
+    readonly silenceMs?: number;
   }) {
     this.#world = world;
     this.#name = name;
@@ -47,6 +49,7 @@ export class Enqueuer {
       fetch_types: false,
       onnotice: () => {},
       backoff: () => 0.05,
+      ...(silenceMs !== undefined && closedWhenSilent(silenceMs)),
     });
     this.#engine = createEngine({
       database: postgresJs(this.#pool),

@@ -8,6 +8,8 @@ export const LOGGED = {
   logging_collector: "on",
   log_filename: "server.log",
   log_lock_waits: "on",
+  // Whoever looks at what runs sees all of it.
+  track_activity_query_size: "16kB",
 } as const;
 
 /** The log of a server, from now on. */
