@@ -17,6 +17,8 @@ import {
 import { readerOf } from "./values.ts";
 
 const CONNECT_LIMIT_MS = 10_000;
+/** A request to cancel is answered in milliseconds, or by nobody. */
+const CANCEL_LIMIT_MS = 2_000;
 
 /** What we use of a pool or a client. */
 export interface PgHandle {
@@ -89,16 +91,15 @@ function sessionOfPool(pool: PgPool): Session {
         : onOneClient(
           pool,
           (client) => connectionOf(client).query(text, values, signal),
-          // The request to cancel may arrive when the statement has ended, and
-          // would then take the next one, which may be the host's.
-          () => signal.aborted,
+          signal,
         );
     },
     script: (text) => runScript(pool, text),
-    transaction(work) {
+    transaction(work, signal) {
       return onOneClient(
         pool,
         (client) => transactionsOf(connectionOf(client), "begin")(work),
+        signal,
       );
     },
     listen: (channel, onNotice, onReady) =>
@@ -124,10 +125,11 @@ function listeningOptions(options: ClientOptions): ClientOptions {
   };
 }
 
+/** @param signal Gives up what runs; the pool then replaces the connection. */
 async function onOneClient<T>(
   pool: PgPool,
   work: (client: PgPoolClient) => Promise<T>,
-  isSpent: () => boolean = () => false,
+  signal?: AbortSignal,
 ): Promise<T> {
   const client = await pool.connect();
   // A client that is out of the pool has nobody to hear that its connection
@@ -137,12 +139,45 @@ async function onOneClient<T>(
     broken = error;
   }
   client.on("error", onError);
+  let isReleased = false;
+  function release(isSpent: boolean): void {
+    if (!isReleased) client.release(broken ?? isSpent);
+    isReleased = true;
+  }
+  // A connection may be half open: neither the answer nor an error ever comes,
+  // and the pool would be short of it for a quarter of an hour. Whoever is
+  // released as broken is closed with what it runs.
+  const stopWaiting = afterAbort(signal, () => release(true));
   try {
     return await work(client);
   } finally {
+    stopWaiting();
     client.off("error", onError);
-    client.release(broken ?? isSpent());
+    // The request to cancel may arrive when the statement has ended, and would
+    // then take the next one, which may be the host's.
+    release(signal?.aborted ?? false);
   }
+}
+
+/**
+ * Calls back when a signal was aborted and nothing came of it.
+ *
+ * @returns What stops it.
+ */
+function afterAbort(
+  signal: AbortSignal | undefined,
+  callBack: () => void,
+): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  function wait(): void {
+    timer = setTimeout(callBack, CANCEL_LIMIT_MS);
+  }
+  if (signal?.aborted) wait();
+  else signal?.addEventListener("abort", wait, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", wait);
+  };
 }
 
 function connectionOf(client: PgClient): Connection {
