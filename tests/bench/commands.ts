@@ -110,7 +110,10 @@ const latencies: number[] = [];
 export async function listen(system: Contender): Promise<void> {
   latencies.length = 0;
   await system.start({
-    perform: ({ sentAt = 0 }) => void latencies.push(epochMs() - sentAt),
+    perform: ({ sentAt = 0, sleepMs }) => {
+      latencies.push(epochMs() - sentAt);
+      if (sleepMs !== undefined) return sleep(sleepMs);
+    },
   });
 }
 
@@ -133,6 +136,30 @@ export async function pace(
     await system.enqueue({ n, sentAt: epochMs() });
     await sleep(10 + random() * 10);
   }
+}
+
+/**
+ * Hands in jobs as a crowd does: so many a second, each at a moment that has
+ * nothing to do with the others, and nobody waits for the one before.
+ */
+export async function pour(
+  system: Contender,
+  { samples, perSecond, sleepMs }: {
+    readonly samples: number;
+    readonly perSecond: number;
+    readonly sleepMs: number;
+  },
+): Promise<void> {
+  const random = seeded(samples);
+  const calls: Promise<void>[] = [];
+  let dueMs = performance.now();
+  for (let n = 0; n < samples; n++) {
+    dueMs += -Math.log(1 - random()) * 1_000 / perSecond;
+    const leftMs = dueMs - performance.now();
+    if (leftMs > 0) await sleep(leftMs);
+    calls.push(system.enqueue({ n, sentAt: epochMs(), sleepMs }));
+  }
+  await Promise.all(calls);
 }
 
 const SLOW_MS = 500;

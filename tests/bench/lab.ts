@@ -33,6 +33,13 @@ export interface Storage {
   readonly indexBytes: number;
 }
 
+/** What went wrong in a database, whoever was told. */
+export interface Faults {
+  readonly deadlocks: number;
+  /** Among them every statement that could not be serialized. */
+  readonly rolledBack: number;
+}
+
 /** The kernel counts what has ended in hundredths of a second. */
 const TICK_US = 10_000;
 
@@ -146,6 +153,15 @@ export class Station implements AsyncDisposable {
       from pg_stat_user_tables
     `;
     return row as unknown as Storage;
+  }
+
+  async faults(): Promise<Faults> {
+    const [row] = await this.sql`
+      select deadlocks::float8, xact_rollback::float8 as "rolledBack"
+      from pg_stat_database
+      where datname = current_database()
+    `;
+    return row as unknown as Faults;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

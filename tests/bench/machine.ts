@@ -38,12 +38,17 @@ export async function describeRun(
       deno: Deno.version.deno,
       ...VERSIONS,
     },
-    systems: Object.values(systems).flatMap((value) =>
-      typeof value === "object"
-        ? [{ name: value.name, runtime: value.runtime, how: value.how }]
-        : []
-    ),
+    systems: described(),
   };
+}
+
+/** Each once, as it is first met. */
+function described(): { name: string; runtime: string; how: string }[] {
+  const all = Object.values(systems)
+    .flatMap((value) => typeof value === "function" ? [] : value);
+  return all
+    .filter(({ name }, n) => all.findIndex((one) => one.name === name) === n)
+    .map(({ name, runtime, how }) => ({ name, runtime, how }));
 }
 
 /** How often a second this disk can be told to keep what was written. */

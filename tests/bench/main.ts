@@ -10,9 +10,14 @@ import { describeRun, load1 } from "./machine.ts";
 import { fetchPeers } from "./peers.ts";
 import { printTables } from "./report.ts";
 import { type Results, type Sample, toRows } from "./results.ts";
-import { drain200k, drain50k, processes } from "./scenarios/drains.ts";
-import { enqueues, latency } from "./scenarios/enqueues.ts";
-import { growth, snapshot } from "./scenarios/growth.ts";
+import {
+  drain200k,
+  drain20k,
+  drain50k,
+  processes,
+} from "./scenarios/drains.ts";
+import { enqueues, latency, latencyUnderLoad } from "./scenarios/enqueues.ts";
+import { growth, queues, snapshot } from "./scenarios/growth.ts";
 import { inProcess, mixed, runtimes } from "./scenarios/mixes.ts";
 import { toRatios } from "./targets.ts";
 
@@ -20,10 +25,13 @@ const SCENARIOS: readonly Scenario[] = [
   drain50k,
   enqueues,
   latency,
+  latencyUnderLoad,
   mixed,
   inProcess,
+  drain20k,
   drain200k,
   growth,
+  queues,
   processes,
   snapshot,
   runtimes,
@@ -75,11 +83,20 @@ async function main(): Promise<void> {
   const samples: Sample[] = [];
   const faults: string[] = [];
   const loadBefore = load1();
-  let meta: Readonly<Record<string, unknown>>;
+  const beganMs = performance.now();
+  let meta: Readonly<Record<string, unknown>> = {};
+  function together(): Results {
+    const tookSeconds = Math.round((performance.now() - beganMs) / 1_000);
+    const rows = toRows(samples);
+    const ratios = toRatios(rows);
+    return { meta: { ...meta, tookSeconds, loadBefore, faults }, rows, ratios };
+  }
   {
     await using lab = await Lab.open();
     meta = await describeRun(lab, size);
     for (const scenario of scenarios) {
+      const seconds = Math.round((performance.now() - beganMs) / 1_000);
+      console.error(`[${seconds} s] ${scenario.name}`);
       try {
         samples.push(...await scenario.run(lab, size));
       } catch (error) {
@@ -87,17 +104,16 @@ async function main(): Promise<void> {
         faults.push(`${scenario.name}: ${error}`);
         console.error(error);
       }
+      // Also what an end that nobody planned would take.
+      if (file !== null) await keep(file, together());
     }
   }
-  const rows = toRows(samples);
-  const results: Results = {
-    meta: { ...meta, loadBefore, faults },
-    rows,
-    ratios: toRatios(rows),
-  };
-  printTables(results);
-  if (file !== null) await writeFile(file, JSON.stringify(results, null, 2));
+  printTables(together());
   if (faults.length > 0) process.exitCode = 1;
+}
+
+async function keep(file: string, results: Results): Promise<void> {
+  await writeFile(file, JSON.stringify(results, null, 2));
 }
 
 if (import.meta.main) await main();

@@ -1,9 +1,10 @@
 /** Tables of results, for a terminal and for a page: both are Markdown. */
 import type { Ratio, ResultRow, Results } from "./results.ts";
 
-export function printTables({ rows, ratios }: Results): void {
+export function printTables({ meta, rows, ratios }: Results): void {
   console.log(rowTables(rows));
-  console.log(ratioTable(ratios));
+  console.log(`### Targets\n\n${ratioTable(ratios)}`);
+  console.log(JSON.stringify(meta, null, 2));
 }
 
 /** One table for each scenario, the best first. */
@@ -38,7 +39,7 @@ export function rowTables(rows: readonly ResultRow[]): string {
 }
 
 export function ratioTable(ratios: readonly Ratio[]): string {
-  return "### Targets\n\n" + table(
+  return table(
     ["scenario", "against", "value", "target", ""],
     ratios.map((ratio) => [
       ratio.scenario,
@@ -64,8 +65,9 @@ function words(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
-function number(value: number | null): string {
+export function number(value: number | null): string {
   if (value === null) return "–";
+  if (Number.isInteger(value) && Math.abs(value) < 1_000) return String(value);
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return value.toLocaleString("en", {
     maximumFractionDigits: digits,
@@ -73,7 +75,7 @@ function number(value: number | null): string {
   });
 }
 
-function table(
+export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
 ): string {

@@ -12,21 +12,34 @@ export interface System {
   readonly how: string;
 }
 
-const noNames = { limit: 100 };
-
 export const OURS: System = {
   name: "yardmaster",
   module: "yardmaster",
   runtime: "deno",
-  settings: noNames,
-  how: "Deno, postgres.js; limit 100; everything else as it is by default",
+  settings: { limit: 100 },
+  how: "postgres.js; limit 100; everything else as it is by default",
 };
 
-export const OURS_PREPARED: System = {
+export const OURS_UNNAMED: System = {
   ...OURS,
-  name: "yardmaster, prepared",
-  settings: { limit: 100, prepare: true },
-  how: "the same with `postgresJs(sql, { prepare: true })`",
+  name: "yardmaster, no names",
+  settings: { limit: 100, prepare: false },
+  how:
+    "the same with `prepare: false`, as a proxy that pools transactions asks",
+};
+
+/** Beside ours and not instead of it: nobody has it who did not ask. */
+export const OURS_COALESCING: System = {
+  ...OURS,
+  name: "yardmaster, coalescing",
+  settings: { limit: 100, coalesce: true },
+  how: "the same with `coalesce: true`: enqueues that meet share a statement",
+};
+
+/** One process that serves a hundred queues. */
+export const OURS_100_QUEUES: System = {
+  ...OURS,
+  settings: { limit: 100, queues: 100 },
 };
 
 export const FLOOR: System = {
@@ -100,6 +113,16 @@ export const BOSS_NOTIFY: System = {
   name: "pg-boss, notify",
   settings: { notify: true, work: { localConcurrency: 2 } },
   how: "useListenNotify, a queue with notify, two workers",
+};
+
+/** For jobs that take time: one slot for each of ten. */
+export const BOSS_NOTIFY_10: System = {
+  ...BOSS_NOTIFY,
+  settings: {
+    notify: true,
+    work: { batchSize: 1, localConcurrency: 10, burstWhenBatchFull: true },
+  },
+  how: "the same with ten workers of one job each",
 };
 
 export const GRAPHILE_PLAIN: System = {

@@ -18,6 +18,7 @@ import {
   inOrder,
   pick,
   rarely,
+  type Step,
   step,
   turn,
   which,
@@ -143,16 +144,22 @@ const stage = fc.tuple(fc.integer({ min: 1, max: 5 }), turn).map((
 );
 
 const rescue = fc.tuple(few, turn).map(([limit, on]) =>
-  step(`rescue ${limit}`, on, async ({ model, db }) => {
-    const found = await rescueLeases(db, { limit });
-    const { rescued, discarded } = model.rescue(limit);
-    assert.deepEqual(found, {
-      rescued: rescued.length,
-      discarded: discarded.length,
-      queues: [...new Set(rescued.map(({ queue }) => queue))].sort(),
-    });
-  })
+  step(`rescue ${limit}`, on, (step) => rescueSome(step, limit))
 );
+
+/** Takes the leases of those that are gone apart. */
+export async function rescueSome(
+  { model, db }: Omit<Step, "real">,
+  limit: number,
+): Promise<void> {
+  const found = await rescueLeases(db, { limit });
+  const { rescued, discarded } = model.rescue(limit);
+  assert.deepEqual(found, {
+    rescued: rescued.length,
+    discarded: discarded.length,
+    queues: [...new Set(rescued.map(({ queue }) => queue))].sort(),
+  });
+}
 
 const steer = fc.record({
   what: fc.constantFrom("pause", "resume", "resume", "scale"),

@@ -137,16 +137,32 @@ const end = fc.record({
   })
 );
 
-/** Any run there ever was tells how it ended, also long after. */
-const tellLate = fc.tuple(which, fc.constantFrom<End>(...ENDS, "lets go"), turn)
-  .map(([n, how, on]) =>
-    step(`tell late ${n} ${how}`, on, async ({ model, db }) => {
-      await acknowledgeAll(
-        { model, db },
-        new Map([[pick(model.runs, n), how]]),
-      );
-    })
-  );
+/** A run that has lost its lease tells how it ended, also long after. */
+const tellLate = fc.record({
+  n: which,
+  /** Null: just as somebody else, or itself, has told already. */
+  how: fc.option(fc.constantFrom<End>(...ENDS, "lets go"), { freq: 2 }),
+  on: turn,
+}).map(({ n, how, on }) =>
+  step(`tell late ${n} ${how}`, on, async ({ model, db }) => {
+    const lost = model.runs.filter((run) => !isHeld(model, run));
+    const told = lost.filter(({ jobId }) =>
+      AS_ENDED[model.jobs.get(jobId)?.at.state ?? ""] !== undefined
+    );
+    const run = pick(how === null ? told : lost, n);
+    if (run === undefined) return;
+    const state = model.jobs.get(run.jobId)?.at.state ?? "";
+    const end = how ?? AS_ENDED[state] ?? "completes";
+    await acknowledgeAll({ model, db }, new Map([[run, end]]));
+  })
+);
+
+/** What a run tells, so that its job stands where it stands already. */
+const AS_ENDED: Readonly<Record<string, End>> = {
+  completed: "completes",
+  cancelled: "cancels",
+  discarded: "fails",
+};
 
 /** A process that ends in peace gives back what it holds. */
 const giveBack = fc.tuple(which, turn).map(([n, on]) =>

@@ -20,6 +20,7 @@ import {
 } from "../../src/store/retention.ts";
 import { pruneUniqueKeys } from "../../src/store/unique_keys.ts";
 import { until } from "../support/until.ts";
+import { rescueSome } from "./commands_on_jobs.ts";
 import { type Command, pick, type Step, step, turn } from "./step.ts";
 import { dayOf, MISSING_MS } from "./model_retention.ts";
 
@@ -76,14 +77,20 @@ const beat = fc.tuple(fc.nat({ max: 99 }), turn).map(([which, on]) =>
 const stop = fc.tuple(fc.nat({ max: 99 }), turn).map(([which, on]) =>
   step(`stop ${which}`, on, async ({ model, db }) => {
     const id = pick([...model.executors.keys()], which);
-    const executor = id && model.executors.get(id);
-    if (!id || !executor) return;
-    await stopExecutor(db, id);
-    if (executor.stoppedAt !== null) return;
-    executor.beatAt = Math.max(executor.beatAt, model.nowMs);
-    executor.stoppedAt = executor.beatAt;
+    if (id !== undefined) await stopOne({ model, db }, id);
   })
 );
+
+async function stopOne(
+  { model, db }: Omit<Step, "real">,
+  id: number,
+): Promise<void> {
+  const executor = model.executors.get(id);
+  await stopExecutor(db, id);
+  if (!executor || executor.stoppedAt !== null) return;
+  executor.beatAt = Math.max(executor.beatAt, model.nowMs);
+  executor.stoppedAt = executor.beatAt;
+}
 
 /** Somebody looks who has not beaten for long; another process takes over. */
 const findMissing = turn.map((on) =>
@@ -94,6 +101,20 @@ const findMissing = turn.map((on) =>
       model.markMissing().toSorted((a, b) => a - b),
     );
     if (found.length > 0) await begin({ model, db });
+  })
+);
+
+/** A process is gone, and another takes its place and its jobs. */
+const die = fc.tuple(fc.nat({ max: 99 }), turn).map(([which, on]) =>
+  step(`die ${which}`, on, async ({ model, db }) => {
+    const holding = [...model.jobs.values()].flatMap(({ at }) =>
+      at.state === "executing" && at.executorId !== null ? [at.executorId] : []
+    );
+    const id = pick(holding, which);
+    if (id === undefined) return;
+    await stopOne({ model, db }, id);
+    await rescueSome({ model, db }, LIMIT);
+    await begin({ model, db });
   })
 );
 
@@ -150,6 +171,8 @@ export const ON_TIME: readonly fc.Arbitrary<Command>[] = [
   beat,
   stop,
   findMissing,
+  die,
+  die,
   partition,
   dropDays,
   prune,

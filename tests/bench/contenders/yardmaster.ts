@@ -13,15 +13,20 @@ import type { Contender, ContenderOptions, JobArgs } from "../contender.ts";
 interface Settings {
   /** Jobs at a time for no-ops. */
   readonly limit?: number;
-  /** Lets the driver name its statements. */
+  /** Lets the driver name all statements, or none; by default the hot ones. */
   readonly prepare?: boolean;
+  /** Enqueues that meet share a statement. */
+  readonly coalesce?: boolean;
+  /** Queues that the jobs are spread over; one by default. */
+  readonly queues?: number;
 }
 
 export function contender({ url, settings }: ContenderOptions): Contender {
-  const { prepare = false } = settings as Settings;
+  const { prepare } = settings as Settings;
+  const options = prepare === undefined ? {} : { prepare };
   const sql = postgres(url, { max: 10, onnotice: () => {} });
   return yardmasterOn({
-    database: postgresJs(sql, { prepare }),
+    database: postgresJs(sql, options),
     settings: settings as Settings,
     isDrained: async () => {
       const [row] = await sql`
@@ -33,7 +38,7 @@ export function contender({ url, settings }: ContenderOptions): Contender {
     inTransaction: async (work) => {
       await sql.begin(async (tx) => {
         await tx`insert into host_rows (note) values ('beside a job')`;
-        await work(postgresJs(tx, { prepare }));
+        await work(postgresJs(tx, options));
       });
     },
     end: () => sql.end(),
@@ -51,7 +56,7 @@ export interface Place {
 
 export function yardmasterOn(place: Place): Contender {
   const { database, settings } = place;
-  const { limit = 100 } = settings;
+  const { limit = 100, queues = 1, coalesce = false } = settings;
   let events = 0;
   let perform = (_args: JobArgs): void | Promise<void> => {};
   const job = defineWorker<JobArgs>({
@@ -60,16 +65,27 @@ export function yardmasterOn(place: Place): Contender {
     perform: (args) => perform(args),
   });
 
+  const queueOf = ({ n }: JobArgs) =>
+    queues === 1 ? "default" : `queue ${n % queues}`;
+
   function create(jobsAtATime: number): Yardmaster {
     return createYardmaster({
       database,
       workers: [job],
-      queues: { default: { limit: jobsAtATime } },
+      queues: Object.fromEntries(
+        Array.from(
+          { length: queues },
+          (_, n) => [queueOf({ n }), { limit: jobsAtATime }],
+        ),
+      ),
       onEvent: () => events += 1,
     });
   }
 
-  const producer = createYardmaster({ database });
+  const producer = createYardmaster({
+    database,
+    ...(coalesce && { coalesce }),
+  });
   let consumer: Yardmaster | null = null;
   return {
     async prepare() {
@@ -84,7 +100,15 @@ export function yardmasterOn(place: Place): Contender {
       if (status !== "inserted") throw new Error(`enqueue answered ${status}`);
     },
     async enqueueMany(jobs) {
-      await producer.enqueueMany(jobs.map((args) => ({ worker: job, args })));
+      if (queues === 1) {
+        await producer.enqueueMany(jobs.map((args) => ({ worker: job, args })));
+        return;
+      }
+      await producer.enqueueMany(jobs.map((args) => ({
+        worker: job,
+        args,
+        options: { queue: queueOf(args) },
+      })));
     },
     async enqueueInTransaction(args) {
       await place.inTransaction(async (tx) => {

@@ -16,6 +16,18 @@ const WARM_UP_JOBS = 5_000;
 /** The server tells its statistics to the tables about once a second. */
 const STATISTICS_MS = 1_200;
 
+export const drain20k: Scenario = {
+  name: "drain 20k",
+  onlyFull: true,
+  run: (lab, size) =>
+    drains(lab, {
+      name: "drain 20k",
+      jobs: size.jobs(20_000),
+      rounds: size.rounds,
+      systems: DRAINED,
+    }),
+};
+
 export const drain50k: Scenario = {
   name: "drain 50k",
   run: (lab, size) =>
@@ -41,7 +53,7 @@ export const drain200k: Scenario = {
 
 const DRAINED_QUICKLY = [
   systems.OURS,
-  systems.OURS_PREPARED,
+  systems.OURS_UNNAMED,
   systems.GRAPHILE,
   systems.BOSS,
   systems.FLOOR,
@@ -101,7 +113,7 @@ export async function fillAndDrain(
   if (ran !== jobs || firstMs === null) {
     throw new Error(`${system.name}: ${ran} of ${jobs} were run`);
   }
-  await new Promise((resolve) => setTimeout(resolve, STATISTICS_MS));
+  await settle();
   const after = await station.storage();
   const common = { system: system.name, unit: "jobs/s", jobs };
   return [{
@@ -120,6 +132,10 @@ export async function fillAndDrain(
       indexGrowthBytesPerJob: (after.indexBytes - before.indexBytes) / jobs,
     },
   }];
+}
+
+function settle(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, STATISTICS_MS));
 }
 
 /** The same number of jobs by one, two and four processes. */
@@ -149,6 +165,7 @@ async function drainTogether(
 ): Promise<Sample[]> {
   await station.child.call("fill", { jobs, perCall: PER_CALL });
   await station.sql`analyze`;
+  const before = await station.faults();
   const { value, cost } = await station.cost(() =>
     Promise.all(
       // Nobody knows how many it will get; the tables say when it is over.
@@ -160,6 +177,8 @@ async function drainTogether(
   if (ran !== jobs) {
     throw new Error(`${system.name}: ${ran} runs of ${jobs} jobs`);
   }
+  await settle();
+  const after = await station.faults();
   const first = Math.min(...parts.flatMap(({ firstMs }) => firstMs ?? []));
   const last = Math.max(...parts.map(({ lastMs }) => lastMs));
   return [{
@@ -169,6 +188,10 @@ async function drainTogether(
     unit: "jobs/s",
     jobs,
     cost,
-    facts: { fewestRuns: Math.min(...parts.map((part) => part.ran)) },
+    facts: {
+      fewestRuns: Math.min(...parts.map((part) => part.ran)),
+      deadlocks: after.deadlocks - before.deadlocks,
+      rolledBack: after.rolledBack - before.rolledBack,
+    },
   }];
 }

@@ -13,7 +13,8 @@ import { warmUp } from "./drains.ts";
 
 const SYSTEMS = [
   systems.OURS,
-  systems.OURS_PREPARED,
+  systems.OURS_UNNAMED,
+  systems.OURS_COALESCING,
   systems.GRAPHILE,
   systems.BOSS,
   systems.FLOOR,
@@ -31,7 +32,7 @@ export const enqueues: Scenario = {
         await station.child.call("enqueue", { forMs: 300, width: 1 });
       },
       async measure(bench) {
-        const forMs = { smoke: 200, quick: 1_200, full: 3_000 }[size.mode];
+        const forMs = { smoke: 200, quick: 1_000, full: 3_000 }[size.mode];
         const command = "enqueue";
         return [
           await handIn(bench, "enqueue one by one", {
@@ -68,6 +69,9 @@ const SETTLE_MS = 500;
 /** The last job is on its way for so long at most. */
 const LAST_MS = 3_000;
 
+const WARM_UP_SAMPLES = 30;
+const SAMPLES = { smoke: 30, quick: 150, full: 300 };
+
 /** From the call that enqueues to the start of the run, in another process. */
 export const latency: Scenario = {
   name: "pick-up latency",
@@ -75,7 +79,6 @@ export const latency: Scenario = {
     interleave(lab, {
       systems: [
         systems.OURS,
-        systems.OURS_PREPARED,
         systems.GRAPHILE_PLAIN,
         { ...systems.GRAPHILE, name: "graphile-worker, batching" },
         systems.BOSS_NOTIFY,
@@ -83,21 +86,70 @@ export const latency: Scenario = {
       rounds: size.rounds,
       processes: 2,
       warmUp: async (bench) => {
-        await pickUp({ ...bench, round: 0 }, 30);
+        await pickUp({ ...bench, round: 0 }, idle(WARM_UP_SAMPLES));
       },
-      measure: (bench) => pickUp(bench, Math.max(size.jobs(300), 30)),
+      measure: (bench) =>
+        pickUp(bench, idle(Math.max(SAMPLES[size.mode], WARM_UP_SAMPLES))),
     }),
 };
 
+const LOADED_SAMPLES = { smoke: 50, quick: 750, full: 2_000 };
+const SLOTS = 10;
+const JOB_MS = 20;
+/** What the slots could run, and half of it is what they get. */
+const CAPACITY_PER_S = SLOTS * 1_000 / JOB_MS;
+
+/**
+ * The same where half of the slots are taken. All get the same load, and as many
+ * slots: jobs of 20 ms fill ten slots at 500 a second, and 250 come.
+ */
+export const latencyUnderLoad: Scenario = {
+  name: "pick-up latency under load",
+  run: (lab: Lab, size: Size) =>
+    interleave(lab, {
+      systems: [
+        { ...systems.OURS, settings: { limit: SLOTS } },
+        systems.GRAPHILE_PLAIN,
+        systems.BOSS_NOTIFY_10,
+      ],
+      rounds: size.rounds,
+      processes: 2,
+      warmUp: async (bench) => {
+        await pickUp({ ...bench, round: 0 }, loaded(WARM_UP_SAMPLES));
+      },
+      measure: (bench) => pickUp(bench, loaded(LOADED_SAMPLES[size.mode])),
+    }),
+};
+
+/** Jobs that are on their way to somebody who waits for them. */
+interface Post {
+  readonly scenario: string;
+  readonly command: string;
+  readonly samples: number;
+  readonly load?: { readonly perSecond: number; readonly sleepMs: number };
+}
+
+function idle(samples: number): Post {
+  return { scenario: "pick-up latency, idle", command: "pace", samples };
+}
+
+function loaded(samples: number): Post {
+  const load = { perSecond: CAPACITY_PER_S / 2, sleepMs: JOB_MS };
+  const scenario = "pick-up latency, half of the slots taken";
+  return { scenario, command: "pour", samples, load };
+}
+
 async function pickUp(
   { station, system }: Bench,
-  samples: number,
+  { scenario, command, samples, load }: Post,
 ): Promise<Sample[]> {
   const [runner, sender] = station.children;
   if (!runner || !sender) throw new TypeError("it takes two processes");
   await runner.call("listen");
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-  const { cost } = await station.cost(() => sender.call("pace", { samples }));
+  const { cost } = await station.cost(() =>
+    sender.call(command, { samples, ...load })
+  );
   let heard: readonly number[] = [];
   for (let waited = 0; waited < LAST_MS; waited += 50) {
     heard = (await runner.call<number[]>("heard")).value;
@@ -109,7 +161,7 @@ async function pickUp(
     throw new Error(`${system.name}: ${heard.length} of ${samples} arrived`);
   }
   return [{
-    scenario: "pick-up latency, idle",
+    scenario,
     system: system.name,
     value: quantile(heard, 0.5),
     unit: "ms",

@@ -81,7 +81,7 @@ export const growth: Scenario = {
     const rounds = Math.min(size.rounds, 5);
     const rows = size.jobs(1_000_000);
     const jobs = size.jobs(20_000);
-    const samples = await grown(lab, { name: "drain 20k", rounds, jobs });
+    const samples = await grown(lab, { name: EMPTY, rounds, jobs });
     for (const pile of PILES) {
       const name = `drain 20k beside 1M ${pile}`;
       samples.push(...await grown(lab, { name, rounds, jobs, pile, rows }));
@@ -90,20 +90,39 @@ export const growth: Scenario = {
   },
 };
 
+/** What each of the piles is held against. */
+const EMPTY = "drain 20k of empty tables";
+
+/** As many jobs as there are queues at a time, all served by one process. */
+export const queues: Scenario = {
+  name: "100 queues",
+  onlyFull: true,
+  run: (lab: Lab, size: Size) =>
+    grown(lab, {
+      name: "drain 20k out of 100 queues",
+      rounds: Math.min(size.rounds, 5),
+      jobs: size.jobs(20_000),
+      systems: [systems.OURS_100_QUEUES],
+    }),
+};
+
 interface Growth {
   readonly name: string;
   readonly rounds: number;
   readonly jobs: number;
   readonly pile?: Pile;
   readonly rows?: number;
+  readonly systems?: readonly System[];
 }
+
+const GROWN = [systems.OURS, systems.GRAPHILE];
 
 async function grown(
   lab: Lab,
-  { name, rounds, jobs, pile, rows = 0 }: Growth,
+  { name, rounds, jobs, pile, rows = 0, systems = GROWN }: Growth,
 ): Promise<Sample[]> {
   return await interleave(lab, {
-    systems: [systems.OURS, systems.GRAPHILE].filter((system) =>
+    systems: systems.filter((system) =>
       pile === undefined || pileOf(system, pile) !== undefined
     ),
     rounds,
@@ -121,7 +140,7 @@ async function grown(
 }
 
 function pileOf(system: System, pile: Pile): string | undefined {
-  return system === systems.OURS ? OURS[pile] : GRAPHILE[pile];
+  return (system.isPeer ? GRAPHILE : OURS)[pile];
 }
 
 /** The fresh ones come first, so the drain is over after so many runs. */
@@ -153,8 +172,8 @@ export const snapshot: Scenario = {
   onlyFull: true,
   run: (lab: Lab, size: Size) =>
     interleave(lab, {
-      systems: [systems.OURS, systems.GRAPHILE],
-      rounds: size.mode === "full" ? 2 : 1,
+      systems: GROWN,
+      rounds: Math.min(size.rounds, 2),
       warmUp: ({ station }) => warmUp(station, 1_000),
       measure: (bench) => holdSnapshot(bench, size.mode === "full" ? 60 : 5),
     }),
@@ -183,9 +202,10 @@ async function holdSnapshot(
   };
   const common = { system: system.name, unit: "jobs/s" };
   const end = before + heldS;
+  const usual = mean(2, before);
   return [
     // The first seconds warm up, and the last before the end count most.
-    { ...common, scenario: "flow before", value: mean(2, before) },
+    { ...common, scenario: "flow before", value: usual },
     {
       ...common,
       scenario: "flow while a snapshot is held",
@@ -196,7 +216,30 @@ async function holdSnapshot(
       scenario: "flow 10 s after the snapshot",
       value: mean(end + after / 2, seconds),
     },
+    {
+      ...common,
+      scenario: "back to 0.9 of the flow after the snapshot",
+      unit: "s",
+      value: secondsUntil(
+        (s) => mean(end + s, end + s + STEADY_S) >= 0.9 * usual,
+        { most: after - STEADY_S },
+      ),
+    },
   ];
+}
+
+/** One good second is luck. */
+const STEADY_S = 2;
+
+/** Whole seconds until it holds, counted from 1; `most` if it never did. */
+function secondsUntil(
+  holds: (second: number) => boolean,
+  { most }: { readonly most: number },
+): number {
+  for (let second = 0; second < most; second++) {
+    if (holds(second)) return second + 1;
+  }
+  return most;
 }
 
 function wait(seconds: number): Promise<void> {

@@ -12,6 +12,7 @@ import { on } from "../systems.ts";
 import { drains, fillAndDrain, warmUp } from "./drains.ts";
 
 const CONCURRENCY = 50;
+const JOBS = { smoke: 300, quick: 5_000, full: 10_000 };
 
 export const mixed: Scenario = {
   name: "mixed durations",
@@ -20,7 +21,7 @@ export const mixed: Scenario = {
       systems: [systems.OURS, systems.GRAPHILE, systems.BOSS],
       rounds: size.mode === "quick" ? 2 : size.rounds,
       warmUp: ({ station }) => warmUp(station, 1_000),
-      measure: (bench) => mix(bench, Math.max(size.jobs(10_000), 300)),
+      measure: (bench) => mix(bench, JOBS[size.mode]),
     }),
 };
 

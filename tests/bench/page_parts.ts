@@ -1,0 +1,78 @@
+/** Parts of the page that are read first, and what they are made of. */
+import { number, table } from "./report.ts";
+import type { ResultRow } from "./results.ts";
+
+/** What a reader asks first, and of whom: a system may go by several names. */
+const QUESTIONS = [
+  ["run no-ops", "drain 50k"],
+  ["enqueue one by one", "enqueue one by one"],
+  ["enqueue, 32 in flight", "enqueue 32 in flight"],
+  ["enqueue, 1,000 per call", "enqueue 1,000 per call"],
+  ["pick-up when idle, ms", "pick-up latency, idle"],
+  ["pick-up under load, ms", "pick-up latency, half of the slots taken"],
+] as const;
+
+const ASKED: Readonly<Record<string, readonly string[]>> = {
+  "Yardmaster": ["yardmaster"],
+  "graphile-worker": [
+    "graphile-worker",
+    "graphile-worker, as documented",
+    "graphile-worker, batching",
+  ],
+  "pg-boss": ["pg-boss", "pg-boss, unordered", "pg-boss, notify"],
+  "raw SQL": ["raw SQL"],
+};
+
+/** One line for each question, a column for each system at its best. */
+export function overview(rows: readonly ResultRow[]): string {
+  const lines = QUESTIONS.flatMap(([question, scenario]) => {
+    const own = rows.filter((row) => row.scenario === scenario);
+    if (own.length === 0) return [];
+    const cells = Object.values(ASKED).map((names) =>
+      best(own.filter(({ system }) => names.includes(system)))
+    );
+    const unit = own[0]?.unit.startsWith("jobs") ? ", jobs/s" : "";
+    return [[`${question}${unit}`, ...cells.map(whole)]];
+  });
+  return table(["", ...Object.keys(ASKED)], lines);
+}
+
+/** The highest rate; the shortest wait. */
+function best(rows: readonly ResultRow[]): ResultRow | null {
+  const sign = rows[0]?.unit.startsWith("jobs") ? -1 : 1;
+  return [...rows].sort((a, b) => sign * (a.median - b.median))[0] ?? null;
+}
+
+function whole(row: ResultRow | null): string {
+  return row === null ? "–" : number(row.median);
+}
+
+const BY_RUNTIME = "drain 50k, by runtime";
+
+/** Ours runs on Deno and the peers on Node: whether that favours anybody. */
+export function whereTheyRun(rows: readonly ResultRow[]): string {
+  const own = rows.filter(({ scenario }) => scenario === BY_RUNTIME);
+  if (own.length === 0) {
+    return "Ours runs on Deno, the peers on Node 24, which their authors write " +
+      "for. Whether that favours anybody, `--only runtimes` shows.";
+  }
+  const usual = { "yardmaster": "deno", "graphile-worker": "node" };
+  const names = Object.entries({ ...usual, "pg-boss": "node" });
+  const parts = names.flatMap(([system, runtime]) => {
+    const mine = own.filter((row) => row.system.startsWith(`${system} on `));
+    const here = mine.find((row) => row.system === `${system} on ${runtime}`);
+    const top = best(mine);
+    if (!here || !top) return [];
+    const rates = mine.map((row) =>
+      `${number(row.median)} ${row.system.slice(system.length + 1)}`
+    );
+    const share = number(here.median / top.median);
+    return [
+      `- ${system}: ${rates.join(", ")}. It is measured on ${runtime}, ` +
+      `at ${share} of its best.`,
+    ];
+  });
+  return "Ours runs on Deno, the peers on Node 24, which their authors write " +
+    `for. Jobs a second of "${BY_RUNTIME}", to see whom that favours:\n\n` +
+    parts.join("\n");
+}
