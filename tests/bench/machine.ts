@@ -21,7 +21,7 @@ export async function describeRun(
   const { version } = JSON.parse(await readFile("deno.json", "utf8"));
   return {
     at: new Date().toISOString(),
-    command: `deno task bench ${Deno.args.join(" ")}`.trim(),
+    command: ["deno task bench", ...Deno.args.map(quoted)].join(" "),
     mode: size.mode,
     rounds: size.rounds,
     machine: {
@@ -38,17 +38,17 @@ export async function describeRun(
       deno: Deno.version.deno,
       ...VERSIONS,
     },
-    systems: described(),
+    systems: systems.DESCRIBED.map(({ name, runtime, how }) => ({
+      name,
+      runtime,
+      how,
+    })),
   };
 }
 
-/** Each once, as it is first met. */
-function described(): { name: string; runtime: string; how: string }[] {
-  const all = Object.values(systems)
-    .flatMap((value) => typeof value === "function" ? [] : value);
-  return all
-    .filter(({ name }, n) => all.findIndex((one) => one.name === name) === n)
-    .map(({ name, runtime, how }) => ({ name, runtime, how }));
+/** As a shell reads it back. */
+function quoted(word: string): string {
+  return /^[\w./-]+$/.test(word) ? word : `'${word}'`;
 }
 
 /** How often a second this disk can be told to keep what was written. */

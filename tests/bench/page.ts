@@ -98,8 +98,8 @@ measurement the tables are vacuumed and a checkpoint is made.
   contender, and of all processes of the server.
 - Pick-up is from the call that enqueues, in one process, to the start of the
   run in another. Under load, jobs of 20 ms come at 250 a second, each at a
-  moment of its own, to ten slots: half of what ten slots can run, and the same
-  for all.
+  moment of its own, to ten slots (of pg-boss: ten workers of one job each):
+  half of what ten slots can run, and the same for all.
 - Mixed durations are 0 to 50 ms; one in a hundred takes 500 ms, one in a
   hundred fails. The time needed is what the jobs slept, shared by 50 slots.
 - While a snapshot is held, a process enqueues and runs at once, with 3,000 jobs
@@ -129,7 +129,7 @@ function verdict(ratios: readonly Ratio[]): string {
   return missed.length === 0
     ? `All ${ratios.length} were kept.`
     : `Of ${ratios.length}, ${ratios.length - missed.length} were kept and ` +
-      `${missed.length} were **missed**.`;
+      `${missed.length} missed.`;
 }
 
 function file(run: number): string {
@@ -147,7 +147,7 @@ function conditions(meta: Meta): string {
   return [
     `${meta.at.slice(0, 16).replace("T", " ")} UTC, \`${
       meta.command.replace(/ --json \S+/, "")
-    }\`: ${meta.rounds} rounds, ${minutes} minutes. ${cpus} CPUs (${model}), ` +
+    }\`, rounds: ${meta.rounds}, in ${minutes} min. ${cpus} CPUs (${model}), ` +
     `${memoryGiB} GiB, Linux ${kernel}, ${syncsPerSecond} fdatasync a second; ` +
     "clients and server on the same machine. " +
     (meta.loadBefore > LOAD_MAX
@@ -155,6 +155,9 @@ function conditions(meta: Meta): string {
         meta.loadBefore.toFixed(1)
       } before the run): rates may be too low.`
       : `Nothing else was running (load ${meta.loadBefore.toFixed(2)}).`),
+    ...(meta.mode === "smoke"
+      ? ["**This only shows that all works: its figures mean nothing.**"]
+      : []),
     ...meta.faults.map((fault) => `**Did not finish:** ${fault}`),
   ].join("\n\n");
 }

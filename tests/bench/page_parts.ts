@@ -17,7 +17,7 @@ const ASKED: Readonly<Record<string, readonly string[]>> = {
   "graphile-worker": [
     "graphile-worker",
     "graphile-worker, as documented",
-    "graphile-worker, batching",
+    "graphile-worker, unbatched",
   ],
   "pg-boss": ["pg-boss", "pg-boss, unordered", "pg-boss, notify"],
   "raw SQL": ["raw SQL"],

@@ -127,10 +127,24 @@ export const BOSS_NOTIFY_10: System = {
 
 export const GRAPHILE_PLAIN: System = {
   ...GRAPHILE,
-  name: "graphile-worker",
+  name: "graphile-worker, unbatched",
   settings: { concurrentJobs: 10 },
   how: "concurrency 10, no batching: its quickest pick-up",
 };
+
+/** What a reader is told of, in an order in which "the same" is clear. */
+export const DESCRIBED: readonly System[] = [
+  OURS,
+  OURS_UNNAMED,
+  OURS_COALESCING,
+  FLOOR,
+  GRAPHILE,
+  GRAPHILE_DOCUMENTED,
+  GRAPHILE_PLAIN,
+  BOSS,
+  BOSS_UNORDERED,
+  BOSS_NOTIFY,
+];
 
 /** The same contender on another runtime. */
 export function on(system: System, runtime: Runtime): System {

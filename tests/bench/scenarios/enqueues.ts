@@ -80,7 +80,7 @@ export const latency: Scenario = {
       systems: [
         systems.OURS,
         systems.GRAPHILE_PLAIN,
-        { ...systems.GRAPHILE, name: "graphile-worker, batching" },
+        systems.GRAPHILE,
         systems.BOSS_NOTIFY,
       ],
       rounds: size.rounds,
