@@ -164,7 +164,7 @@ interface Blocked {
 
 /** The block that lasts longest, as far as that is known. */
 function hardest(
-  { rules, states, nowMs }: TurnsAsked,
+  { rules, states }: TurnsAsked,
   { lane, job, blocks, line }: Blocked,
 ): LaneBlock {
   const sorted = blocks.toSorted((left, right) =>

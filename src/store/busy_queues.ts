@@ -1,7 +1,7 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { BusyQueue } from "../domain/overview_facts.ts";
-import { WITH_WAITING_QUEUES } from "./waiting_queues.ts";
+import { DUE_JOBS, WITH_WAITING_QUEUES } from "./waiting_queues.ts";
 
 /**
  * Queues in which work is due, with who serves them and which of their workers
@@ -34,8 +34,8 @@ export async function listBusyQueues(db: Database): Promise<BusyQueue[]> {
       array(
         select distinct head.worker
         from (
-          select worker from yardmaster.ready
-          where ready.queue = busy.queue
+          select worker from ${DUE_JOBS} as due
+          where due.queue = busy.queue
           order by priority, job_id
           limit 200
         ) as head
@@ -51,8 +51,8 @@ export async function listBusyQueues(db: Database): Promise<BusyQueue[]> {
     left join yardmaster.queues on queues.name = busy.queue,
     lateral (
       select count(*)::integer as jobs from (
-        select from yardmaster.ready
-        where ready.queue = busy.queue limit 10001
+        select from ${DUE_JOBS} as due
+        where due.queue = busy.queue limit 10001
       ) as counted
     ) as due,
     -- The index is by priority first: one step for each of them.
@@ -60,8 +60,8 @@ export async function listBusyQueues(db: Database): Promise<BusyQueue[]> {
       select min(first.job_id) as job_id
       from generate_series(0, 9) as level (priority),
       lateral (
-        select job_id from yardmaster.ready
-        where ready.queue = busy.queue and ready.priority = level.priority
+        select job_id from ${DUE_JOBS} as due
+        where due.queue = busy.queue and due.priority = level.priority
         order by job_id limit 1
       ) as first
     ) as oldest

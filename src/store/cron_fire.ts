@@ -199,6 +199,7 @@ export function cronJob(
     maxAttempts: entry.maxAttempts,
     deadlineMs: entry.deadlineMs,
     cronEntry: entry.name,
+    limited: true,
   };
 }
 

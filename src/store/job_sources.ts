@@ -10,6 +10,7 @@ import {
   type JobOrder,
 } from "../domain/job_cursor.ts";
 import type { JobFilter } from "../domain/job_filter.ts";
+import { DUE_JOBS } from "./waiting_queues.ts";
 
 /** Which part of a list is read, and which way. */
 export interface Reading {
@@ -178,7 +179,7 @@ function readyRows({ order, beyond }: Place): Sql {
       null::integer as executor_id, null::timestamptz as claimed_at,
       null::timestamptz as finished_at, null::integer as took_ms,
       'available' as state
-    from yardmaster.ready
+    from ${DUE_JOBS} as due
     where ${beyond}
     order by ${order}
   `;
@@ -253,6 +254,7 @@ function definitionRows({ order, beyond }: Place, state: Sql): Sql {
 const NOWHERE_ELSE = sql`
   (select true from yardmaster.outcomes where job_id = stood.job_id) is null
   and (select true from yardmaster.ready where job_id = stood.job_id) is null
+  and (select true from yardmaster.limited where job_id = stood.job_id) is null
   and (select true from yardmaster.scheduled where job_id = stood.job_id) is null
   and stood.job_id not in (select unnest(job_ids) from yardmaster.leases)
 `;

@@ -34,6 +34,10 @@ export const STANDINGS: Sql = sql`
     from yardmaster.ready
     where job_id = found.job_id
     union all
+    select 'available', attempt, null, null, null, null, null
+    from yardmaster.limited
+    where job_id = found.job_id
+    union all
     select 'executing', attempt, null, executor_id, claimed_at, null, null
     from held
     where job_id = found.job_id

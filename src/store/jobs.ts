@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import { json, sql } from "../db/sql.ts";
 import type { JobId, JobState } from "../domain/job.ts";
 import { insertAlikeJobs } from "./alike_jobs.ts";
+import { inReady, placed } from "./limited.ts";
 import { noClaims, uniqueClaims } from "./unique_claims.ts";
 
 /** A job to insert. Waits are added to the database's clock. */
@@ -23,6 +24,8 @@ export interface JobInsert {
   readonly deadlineAt?: Date | null;
   readonly deadlineMs?: number | null;
   readonly unique?: JobUnique | null;
+  /** Its worker may have limiters where it waits: look for them. */
+  readonly limited?: boolean;
   readonly cronEntry?: string | null;
   readonly parentId?: JobId | null;
   readonly trace?: string | null;
@@ -57,8 +60,8 @@ interface InsertRow {
 }
 
 /**
- * Inserts jobs: definitions into `jobs`, and where they stand into `ready` or
- * `scheduled`.
+ * Inserts jobs: definitions into `jobs`, and where they stand into `ready`,
+ * `limited` or `scheduled`.
  *
  * @param inserts At most {@linkcode INSERTS_MAX}.
  * @returns One answer for each insert, in that order. Of several with one key
@@ -88,6 +91,7 @@ export async function insertJobs(
     });
   }
   const unique = inserts.some((insert) => insert.unique != null);
+  const limited = inserts.some((insert) => insert.limited === true);
   const statement = sql`
     with input as materialized (
       select
@@ -132,12 +136,12 @@ export async function insertJobs(
         unique_key, cron_entry, parent_id, trace
       from accepted
     ),
-    due as (
-      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
-      select id, queue, worker, priority, 0
+    due as materialized (
+      select id as job_id, queue, worker, priority, 0 as attempt, args
       from accepted
       where run_at is null or run_at <= ${db.now}
     ),
+    ${limited ? placed(sql`due`, { args: sql`due.args` }) : inReady()}
     later as (
       insert into yardmaster.scheduled (
         job_id, queue, worker, priority, state, run_at, attempt

@@ -3,7 +3,7 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import type { ExecutorHealth } from "./queue_evidence.ts";
-import { WITH_WAITING_QUEUES } from "./waiting_queues.ts";
+import { DUE_JOBS, WITH_WAITING_QUEUES } from "./waiting_queues.ts";
 
 /** A queue. Counts end at {@linkcode QUEUE_COUNT_MAX}. */
 export interface QueueStatus {
@@ -84,8 +84,8 @@ export async function listQueueStatus(
       queues.paused_by as "pausedBy",
       (
         select count(*)::integer from (
-          select from yardmaster.ready
-          where ready.queue = named.name limit 10000
+          select from ${DUE_JOBS} as due
+          where due.queue = named.name limit 10000
         ) as counted
       ) as "ready",
       oldest.job_id as "oldestId",
@@ -103,8 +103,8 @@ export async function listQueueStatus(
       select min(first.job_id) as job_id
       from generate_series(0, 9) as level (priority),
       lateral (
-        select job_id from yardmaster.ready
-        where ready.queue = named.name and ready.priority = level.priority
+        select job_id from ${DUE_JOBS} as due
+        where due.queue = named.name and due.priority = level.priority
         order by job_id limit 1
       ) as first
     ) as oldest on true

@@ -1,5 +1,6 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import { placed } from "./limited.ts";
 
 /** What a pass of the stager did. */
 export interface Staging {
@@ -11,8 +12,9 @@ export interface Staging {
 }
 
 /**
- * Moves due jobs from `scheduled` to `ready`, the longest due first. Processes
- * that do it at the same time share the work.
+ * Moves due jobs from `scheduled` to `ready`, or to `limited` if their worker has
+ * limiters, the longest due first. Processes that do it at the same time share
+ * the work.
  */
 export async function stageJobs(
   db: Database,
@@ -32,12 +34,8 @@ export async function stageJobs(
       where ctid = any (array(select place from due))
       returning job_id, queue, worker, priority, attempt
     ),
-    staged as (
-      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
-      select job_id, queue, worker, priority, attempt
-      from taken
-      returning queue
-    )
+    ${placed(sql`taken`)}
+    staged as (select queue from taken)
     select
       count(*)::integer as "staged",
       coalesce(array_agg(distinct queue), '{}') as "queues",

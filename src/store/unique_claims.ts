@@ -80,6 +80,11 @@ function holderState(): Sql {
         from yardmaster.ready
         where ready.job_id = held.job_id
       ),
+      (
+        select 'available'::yardmaster.job_state
+        from yardmaster.limited
+        where limited.job_id = held.job_id
+      ),
       case
         when exists (
           select from yardmaster.leases

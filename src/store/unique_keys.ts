@@ -3,6 +3,7 @@ import { json, sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import type { Replaceable } from "../domain/unique_key.ts";
 import type { JobInsert } from "./jobs.ts";
+import { placed } from "./limited.ts";
 
 /** What a conflicting insert overwrites in the job that holds its key. */
 export interface JobReplacement {
@@ -22,6 +23,10 @@ export async function replaceJob(
 ): Promise<boolean> {
   const has = (field: Replaceable) => fields.includes(field);
   const moves = has("runAt");
+  // The partition is that of the new args.
+  const args = has("args")
+    ? json(insert.args)
+    : sql`(select args from yardmaster.jobs where jobs.id = due.job_id)`;
   const rows = await db.query(sql`
     with given as (
       select
@@ -39,6 +44,12 @@ export async function replaceJob(
         'scheduled'::yardmaster.waiting_state as state,
         null::timestamptz as run_at
     ),
+    in_line as (
+      delete from yardmaster.limited where job_id = ${jobId}::bigint
+      returning job_id, queue, worker, priority, attempt,
+        'scheduled'::yardmaster.waiting_state as state,
+        null::timestamptz as run_at
+    ),
     planned as (
       delete from yardmaster.scheduled where job_id = ${jobId}::bigint
       returning job_id, queue, worker, priority, attempt, state, run_at
@@ -51,15 +62,21 @@ export async function replaceJob(
         end as priority,
         case when ${moves}::boolean then given.run_at else stood.run_at
         end as run_at
-      from (select * from waited union all select * from planned) as stood
+      from (
+        select * from waited
+        union all
+        select * from in_line
+        union all
+        select * from planned
+      ) as stood
       cross join given
     ),
-    due as (
-      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+    due as materialized (
       select job_id, queue, worker, priority, attempt
       from moved
       where run_at is null or run_at <= ${db.now}
     ),
+    ${placed(sql`due`, { args })}
     later as (
       insert into yardmaster.scheduled (
         job_id, queue, worker, priority, state, run_at, attempt

@@ -1,0 +1,134 @@
+/** Where due jobs come to stand: in `ready`, or in `limited` for their turn. */
+import type { Database } from "../db/database.ts";
+import { type Sql, sql } from "../db/sql.ts";
+
+/**
+ * The part of a statement that puts due jobs where they wait, as CTEs that end
+ * with a comma. With every job of a lane comes an arrival, and a claim makes the
+ * lane of it.
+ *
+ * @param due A CTE with `job_id, queue, worker, priority, attempt`.
+ * @param options.args Of a row of `due`. Left out, they are looked up.
+ */
+export function placed(
+  due: Sql,
+  { args = DEFINED_ARGS }: { readonly args?: Sql } = {},
+): Sql {
+  return sql`
+    in_ready as (
+      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+      select job_id, queue, worker, priority, attempt
+      from ${due} as due
+      where not ${HAS_LIMITS}
+    ),
+    gated as materialized (
+      select due.job_id, due.queue, due.worker, due.priority, due.attempt,
+        wanted.limiters, wanted.keys, wanted.weights,
+        yardmaster.lane_id(
+          due.queue, due.worker, wanted.limiters, wanted.keys
+        ) as lane_id
+      from (select * from ${due} as due where ${HAS_LIMITS} offset 0) as due
+      cross join lateral yardmaster.limits_of(due.worker, 'dispatch', ${args})
+        as wanted
+    ),
+    in_limited as (
+      insert into yardmaster.limited (
+        job_id, queue, worker, priority, attempt, lane_id, weights
+      )
+      select job_id, queue, worker, priority, attempt, lane_id, weights
+      from gated
+    ),
+    arrived as (
+      insert into yardmaster.lane_arrivals (
+        lane_id, queue, worker, limiters, keys
+      )
+      select distinct lane_id, queue, worker, limiters, keys
+      from gated
+    ),
+  `;
+}
+
+/** As {@linkcode placed}, where the worker is known to have no limiters. */
+export function inReady(): Sql {
+  return sql`
+    in_ready as (
+      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+      select job_id, queue, worker, priority, attempt
+      from due
+    ),
+  `;
+}
+
+const HAS_LIMITS = sql`exists (
+  select from yardmaster.worker_limits
+  where worker_limits.worker = due.worker and point = 'dispatch'
+)`;
+
+const DEFINED_ARGS = sql`(
+  select args from yardmaster.jobs where jobs.id = due.job_id
+)`;
+
+/**
+ * Moves jobs to where they belong: what stands in `ready` though its worker has
+ * limits by now, or waits in a lane of other limits than its worker has now. It
+ * happens when code changes, and where a process of older code put a job.
+ *
+ * @param limit Jobs at a time, of each kind.
+ * @returns How many were moved, and the queues that hold ready jobs now.
+ */
+export async function replaceMisplaced(
+  db: Database,
+  { limit }: { readonly limit: number },
+): Promise<{ readonly moved: number; readonly queues: readonly string[] }> {
+  const rows = await db.query<{ moved: number; queues: string[] }>(sql`
+    with ungated as materialized (
+      -- Not covered by an index, as the claim must not pay for one; and not read
+      -- where nobody has limits.
+      select ready.ctid as place
+      from yardmaster.ready
+      where (
+          select true from yardmaster.worker_limits
+          where point = 'dispatch' limit 1
+        )
+        and worker in (
+          select worker from yardmaster.worker_limits where point = 'dispatch'
+        )
+      limit ${limit}
+      for update skip locked
+    ),
+    stale as materialized (
+      select limited.ctid as place
+      from yardmaster.lanes
+      join yardmaster.limited on limited.lane_id = lanes.id
+      where lanes.limiters is distinct from (
+        select array_agg(limiter order by limiter)
+        from yardmaster.worker_limits
+        where worker_limits.worker = lanes.worker and point = 'dispatch'
+      )
+      limit ${limit}
+      for update of limited skip locked
+    ),
+    from_ready as (
+      delete from yardmaster.ready
+      where ctid = any (array(select place from ungated))
+      returning job_id, queue, worker, priority, attempt
+    ),
+    from_limited as (
+      delete from yardmaster.limited
+      where ctid = any (array(select place from stale))
+      returning job_id, queue, worker, priority, attempt
+    ),
+    moved as (
+      select * from from_ready
+      union all
+      select * from from_limited
+    ),
+    ${placed(sql`moved`)}
+    total as (select count(*)::integer as moved from moved)
+    select total.moved, coalesce(
+      (select array_agg(distinct queue) from moved), '{}'
+    ) as "queues"
+    from total
+  `);
+  return rows[0] ?? { moved: 0, queues: [] };
+}
