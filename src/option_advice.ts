@@ -71,6 +71,10 @@ export const ADVICE = {
   },
   pollMs: { example: `pollMs: 1_000,`, needed: START },
   notify: { example: `notify: true,`, needed: START },
+  coalesce: {
+    example: `coalesce: true,`,
+    needed: "when many jobs are enqueued one by one at the same time",
+  },
   onEvent: {
     example: `onEvent: (event) => counter.add(1, { type: event.type }),`,
     needed: "when the engine does something",

@@ -77,6 +77,8 @@ export interface YardmasterOptions {
   readonly pollMs?: number;
   /** Sends and hears hints about new work; `true` when left out. */
   readonly notify?: boolean;
+  /** Single enqueues that come at once share a statement; `false` when left out. */
+  readonly coalesce?: boolean;
   /** Is told what the engine does, for telemetry. */
   readonly onEvent?: OnEvent;
   /** Is told of faults that nobody waits for; the console when left out. */
@@ -100,6 +102,7 @@ export interface ParsedOptions extends
   readonly retentionMs: number;
   readonly pollMs: number;
   readonly notify: boolean;
+  readonly coalesce: boolean;
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -142,6 +145,7 @@ const CALLABLE = [
   "onError",
   "onEvent",
 ] as const;
+const SWITCHES = ["notify", "coalesce"] as const;
 const SPANS = {
   retentionMs: { min: 60_000, max: 400 * DAY_MS },
   pollMs: { min: 10, max: DAY_MS },
@@ -179,8 +183,10 @@ function check(
     if (value === undefined) continue;
     problems.whole(key, { value, ...bounds, advice });
   }
-  if (given.notify !== undefined && typeof given.notify !== "boolean") {
-    problems.add("notify", "must be true or false", ADVICE.notify);
+  for (const key of SWITCHES) {
+    if (given[key] !== undefined && typeof given[key] !== "boolean") {
+      problems.add(key, "must be true or false", ADVICE[key]);
+    }
   }
   return checkCron(given.cron, problems);
 }
@@ -205,6 +211,7 @@ function filledIn(
     retentionMs: options.retentionMs ?? OPTION_DEFAULTS.retentionMs,
     pollMs: options.pollMs ?? OPTION_DEFAULTS.pollMs,
     notify: options.notify ?? true,
+    coalesce: options.coalesce ?? false,
   };
 }
 

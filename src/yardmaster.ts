@@ -144,6 +144,7 @@ class JoinedYardmaster implements Yardmaster {
       retentionMs: options.retentionMs,
       pollMs: options.pollMs,
       notify: options.notify,
+      coalesce: options.coalesce,
       onEvent: (event) => this.#heard(event),
     });
   }

@@ -151,6 +151,7 @@ const WRONG: readonly (readonly [unknown, string, RegExp])[] = [
   [{ executor: { heartbeatMs: 0 } }, "executor.heartbeatMs", /is 0/],
   [{ pollMs: 9 }, "pollMs", /from 10 to/],
   [{ notify: "yes" }, "notify", /must be true or false/],
+  [{ coalesce: 1 }, "coalesce", /must be true or false/],
   [{ onEvent: {} }, "onEvent", /must be a function/],
   [{ executor: { lateMs: 9_000 } }, "executor", /each must be less/],
   [{ executor: { missingMs: 45_000 } }, "executor", /each must be less/],

@@ -97,6 +97,7 @@ class RunningEngine implements Engine {
     const { clock, random, onEvent, services, notifier } = this.#parts;
     this.#enqueuer = new Enqueuer({
       database: options.database,
+      coalesce: options.coalesce ?? false,
       onReady: (queues, { committed }) =>
         committed ? notifier.ready(queues) : notifier.readySoon(queues),
       onPlanned: () => this.notify({ t: "scheduled" }),

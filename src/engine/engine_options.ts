@@ -19,6 +19,8 @@ export interface EngineOptions {
   readonly name?: string;
   /** Sends and hears hints about new work; on by default. */
   readonly notify?: boolean;
+  /** Single enqueues that come at once share a statement; off by default. */
+  readonly coalesce?: boolean;
   /** Between two looks for work when nothing is to be found; 1 s. */
   readonly pollMs?: number;
   /** Between two signs of life; 15 s. */

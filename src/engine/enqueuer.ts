@@ -13,6 +13,8 @@ import type { AnyWorker } from "./worker.ts";
 /** What the enqueuer needs. */
 export interface EnqueuerOptions {
   readonly database: Database;
+  /** Single enqueues that come at once share a statement. */
+  readonly coalesce: boolean;
   /** There is work in these queues; or there will be, when the host commits. */
   readonly onReady: (
     queues: readonly string[],
@@ -32,7 +34,7 @@ export class Enqueuer {
 
   constructor(options: EnqueuerOptions) {
     this.#options = options;
-    this.#inserter = new Inserter(options.database);
+    this.#inserter = new Inserter(options);
   }
 
   async enqueue(

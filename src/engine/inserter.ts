@@ -17,23 +17,47 @@ const STATEMENTS_MAX = 2;
 /** Each may have 2 MiB, but those that come one by one seldom do. */
 const BATCH_MAX = 200;
 
+/** What the inserter needs. */
+export interface InserterOptions {
+  readonly database: Database;
+  /** Off: each job has a statement of its own. */
+  readonly coalesce: boolean;
+}
+
 /**
- * Inserts jobs that are enqueued one by one but at the same time: the first at
- * once, and those that come while it is under way together. A commit costs as
- * much for one job as for a hundred.
+ * Inserts jobs that are enqueued one by one but at the same time: where the host
+ * wants it, the first at once, and those that come while it is under way
+ * together. A commit costs as much for one job as for a hundred.
  *
  * A promise resolves only after the commit of its job, so nothing is less safe.
+ * Only a lost connection strikes all that shared a statement.
  */
 export class Inserter {
   readonly #database: Database;
+  readonly #coalesce: boolean;
   #waiting: Waiting[] = [];
   #underWay = 0;
 
-  constructor(database: Database) {
+  constructor({ database, coalesce }: InserterOptions) {
     this.#database = database;
+    this.#coalesce = coalesce;
   }
 
   insert(insert: JobInsert): Promise<InsertAnswer> {
+    // A unique job may have to wait for a transaction that has asked for the same
+    // one. Nobody else must wait with it.
+    return this.#coalesce && insert.unique == null
+      ? this.#insertWithOthers(insert)
+      : this.#insertAlone(insert);
+  }
+
+  async #insertAlone(insert: JobInsert): Promise<InsertAnswer> {
+    const [answer] = await insertJobs(this.#database, [insert]);
+    if (answer === undefined) throw new TypeError("an insert has no answer");
+    return answer;
+  }
+
+  #insertWithOthers(insert: JobInsert): Promise<InsertAnswer> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ insert, resolve, reject });
       // What is enqueued in the same turn of the event loop goes together.

@@ -205,15 +205,14 @@ Deno.test("enqueue() in the host's transaction commits and rolls back with it", 
   assert.equal((await db.query(sql`select from yardmaster.ready`)).length, 1);
 });
 
-Deno.test("enqueue() of many at the same time takes few statements, and one that fails takes none with it", async () => {
-  await using db = await testDb();
+/** Counts statements, each in a savepoint: the test's transaction must last. */
+function counted(db: TestDb): { database: Database; statements(): number } {
   let statements = 0;
-  const counted: Database = {
+  const database: Database = {
     schema: db.schema,
     get now() {
       return db.now;
     },
-    // In a savepoint: a statement that fails would break the test's transaction.
     query: (statement) => {
       statements += 1;
       return db.transaction((tx) => tx.query(statement));
@@ -221,7 +220,13 @@ Deno.test("enqueue() of many at the same time takes few statements, and one that
     transaction: (work) => db.transaction(work),
     script: (text) => db.script(text),
   };
-  const engine = createEngine({ database: counted, notify: false });
+  return { database, statements: () => statements };
+}
+
+Deno.test("enqueue() of many at the same time takes few statements where the host wants it, and one that fails takes none with it", async () => {
+  await using db = await testDb();
+  const { database } = counted(db);
+  const engine = createEngine({ database, notify: false, coalesce: true });
   await db.query(sql`
     alter table yardmaster.jobs
     add constraint no_job_is_cursed check (priority <> 9)
@@ -248,12 +253,28 @@ Deno.test("enqueue() of many at the same time takes few statements, and one that
     jobs.map(({ n }) => n),
     jobs.map(({ n }) => n).toSorted((a, b) => a - b),
   );
+});
 
-  statements = 0;
-  await Promise.all(
-    Array.from({ length: 50 }, () => engine.enqueue(free, {})),
-  );
-  assert.ok(statements <= 4, `${statements} statements`);
+Deno.test("enqueue() of many at the same time shares statements only where the host wants it, and never for what is unique", async () => {
+  await using db = await testDb();
+  const cases = [
+    { coalesce: false, unique: false, least: 20 },
+    { coalesce: true, unique: true, least: 20 },
+    { coalesce: true, unique: false, least: 1 },
+  ];
+  for (const { coalesce, unique, least } of cases) {
+    const { database, statements } = counted(db);
+    const engine = createEngine({ database, notify: false, coalesce });
+    const results = await Promise.all(
+      Array.from(
+        { length: 20 },
+        (_, n) => engine.enqueue(free, { n, least }, { unique }),
+      ),
+    );
+    assert.ok(results.every(({ status }) => status === "inserted"));
+    const most = least === 1 ? 4 : least;
+    assert.ok(statements() >= least && statements() <= most, `${statements()}`);
+  }
 });
 
 Deno.test("enqueue() and enqueueMany() do not compile with args of another worker", () => {
