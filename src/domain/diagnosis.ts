@@ -63,12 +63,12 @@ export const DIAGNOSES = {
   job_deadline_passed: {
     status: "needs_review",
     title: "Its deadline has passed",
-    why: "Whoever claims it discards it without a run.",
+    why: "The next claim ends it without a run.",
   },
   job_deadline_first: {
     status: "needs_review",
     title: "Its deadline comes before its time",
-    why: "When it is due its deadline has passed, and it is discarded.",
+    why: "When it is due its deadline has passed, and it ends without a run.",
   },
   job_queue_paused: {
     status: "waiting",
@@ -144,7 +144,7 @@ export const DIAGNOSES = {
   },
   job_expired: {
     status: "needs_review",
-    title: "Discarded at its deadline",
+    title: "Ended at its deadline",
     why: "It was not over when its deadline passed.",
   },
   job_discarded: {
@@ -206,6 +206,11 @@ export const DIAGNOSES = {
     status: "blocked",
     title: "No live executor serves it",
     why: "Jobs are due, and nobody is there to claim them.",
+  },
+  queue_worker_unknown: {
+    status: "blocked",
+    title: "Jobs of it are of workers that nobody knows",
+    why: "Executors serve it, but none of them has code for these workers.",
   },
   queue_at_risk: {
     status: "needs_review",

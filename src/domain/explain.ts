@@ -68,7 +68,6 @@ function because<Code extends JobDiagnosis>(
 function waitingReasons(facts: ExplainFacts): Reasons {
   const { job, at, queue } = facts;
   const found: Reason[] = [
-    ...deadlineReasons(facts),
     ...timeReasons(facts),
     ...queue.pausedAt === null ? [] : [because("job_queue_paused", {
       queue: queue.name,
@@ -86,26 +85,24 @@ function waitingReasons(facts: ExplainFacts): Reasons {
   return [because("job_due", { runAt: job.runAt ?? at })];
 }
 
-function deadlineReasons({ job, at }: ExplainFacts): Reason[] {
-  const { deadlineAt, runAt } = job;
-  if (deadlineAt === null) return [];
-  if (deadlineAt <= at) return [because("job_deadline_passed", { deadlineAt })];
-  return runAt !== null && runAt > at && deadlineAt <= runAt
-    ? [because("job_deadline_first", { deadlineAt, runAt })]
-    : [];
-}
-
+/** When it may be claimed, and whether it is too late by then. */
 function timeReasons({ job, at }: ExplainFacts): Reason[] {
-  const { state, runAt, attempt, maxAttempts } = job;
-  if (state === "available" || runAt === null) return [];
-  if (runAt > at) {
-    return state === "retryable"
-      ? [because("job_retryable", { runAt, attempt, maxAttempts })]
-      : [because("job_scheduled", { runAt })];
+  const { state, attempt, maxAttempts, deadlineAt } = job;
+  const runAt = state === "available" ? null : job.runAt;
+  const isLater = runAt !== null && runAt > at;
+  const isOverdue = runAt !== null &&
+    at.getTime() - runAt.getTime() > STAGE_GRACE_MS;
+  const overdue = isOverdue ? [because("job_overdue", { runAt })] : [];
+  if (deadlineAt !== null && deadlineAt <= at) {
+    return [because("job_deadline_passed", { deadlineAt }), ...overdue];
   }
-  return at.getTime() - runAt.getTime() > STAGE_GRACE_MS
-    ? [because("job_overdue", { runAt })]
-    : [];
+  if (!isLater) return overdue;
+  if (deadlineAt !== null && deadlineAt <= runAt) {
+    return [because("job_deadline_first", { deadlineAt, runAt })];
+  }
+  return state === "retryable"
+    ? [because("job_retryable", { runAt, attempt, maxAttempts })]
+    : [because("job_scheduled", { runAt })];
 }
 
 /** Who could take it; and, once it is ready, whether they have a place. */
@@ -211,6 +208,9 @@ function endedReason({ job, lastEvent, supersededBy, at }: ExplainFacts) {
   if (job.state === "completed") {
     return because("job_completed", { ...on, tookMs: job.tookMs });
   }
+  if (lastEvent?.kind === "expired") {
+    return because("job_expired", { at: on.at, deadlineAt });
+  }
   if (job.state === "cancelled") {
     return cronEntry !== null && supersededBy !== null
       ? because("job_superseded", { at: on.at, cronEntry, ...supersededBy })
@@ -224,8 +224,6 @@ function endedReason({ job, lastEvent, supersededBy, at }: ExplainFacts) {
     case "timed_out":
     case "rescued":
       return because("job_exhausted", { ...on, how: lastEvent.kind });
-    case "expired":
-      return because("job_expired", { at: on.at, deadlineAt });
     default:
       return because("job_discarded", {
         ...on,

@@ -73,8 +73,8 @@ export interface Pace {
 /** Where a ready job stands among the others. */
 export interface Turn {
   /**
-   * Ready jobs that its queue gives out before it, of workers that the executors
-   * know which could take it.
+   * Jobs that its queue gives out before it, ready or due, of workers that the
+   * executors know which could take it.
    */
   readonly ahead: Known;
   /** Null: not measured. */

@@ -24,9 +24,9 @@ const WORDS: {
   job_overdue: ({ runAt }) =>
     sentence`It was due ${runAt}, and no executor has moved it into its queue.`,
   job_deadline_passed: ({ deadlineAt }) =>
-    sentence`Its deadline was ${deadlineAt}. The next claim discards it.`,
+    sentence`Its deadline was ${deadlineAt}. The next claim ends it without a run.`,
   job_deadline_first: ({ deadlineAt, runAt }) =>
-    sentence`Its deadline is ${deadlineAt}, and it is due ${runAt}: it is discarded instead.`,
+    sentence`Its deadline is ${deadlineAt}, and it is due ${runAt}: it ends without a run.`,
   job_queue_paused: ({ queue, pausedAt, pausedBy }) =>
     pausedBy === null
       ? sentence`Queue ${
@@ -108,8 +108,8 @@ const WORDS: {
     sentence`${onAttempt(on)} ${ENDS[how]} ${at}, and no attempt is left.`,
   job_expired: ({ at, deadlineAt }) =>
     deadlineAt === null
-      ? sentence`It was not over at its deadline, and was discarded ${at}.`
-      : sentence`It was not over at its deadline, ${deadlineAt}, and was discarded ${at}.`,
+      ? sentence`It was not over at its deadline, and was ended ${at}.`
+      : sentence`It was not over at its deadline, ${deadlineAt}, and was ended ${at}.`,
   job_discarded: ({ at, by, attempt, maxAttempts }) =>
     by === null
       ? sentence`It was discarded ${at}, after ${attempt} of ${maxAttempts} attempts.`

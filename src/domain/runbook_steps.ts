@@ -226,6 +226,7 @@ export const RUNBOOK: Readonly<Record<DiagnosisCode, readonly StepCode[]>> = {
   cron_new: ["review_subject", "run_cron_entry"],
   queue_paused: ["inspect_audit", "resume_queue"],
   queue_unserved: ["review_executors", "start_executor"],
+  queue_worker_unknown: ["review_executors", "deploy_worker"],
   queue_at_risk: ["review_executors", "look_at_host"],
   queue_full: ["review_subject", "scale_queue"],
   queue_working: ["review_subject", "inspect_audit"],

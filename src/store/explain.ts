@@ -25,7 +25,7 @@ export async function findExplainFacts(
   if (found === null) return null;
   const { job, queue, at } = found;
   const waits = job.finishedAt === null && job.claimedAt === null;
-  const serving = waits ? await listServing(db, job.queue) : [];
+  const serving = waits ? await listServing(db, [job.queue]) : [];
   const workers = workersBeside(job.worker, serving);
   const givenOut = job.state === "available" && queue.pausedAt === null;
   const ahead = givenOut && workers.length > 0
@@ -149,21 +149,26 @@ function standingOf(row: StandingRow): Standing {
   };
 }
 
-/** Executors of one queue that an explanation looks at. */
-const EXECUTORS_MAX = 500;
+/** Executors, times their queues, that an explanation looks at. */
+const SERVING_MAX = 2_000;
+
+/** An executor, once for each of its queues. */
+export type ServingOfQueue = ServingExecutor & { readonly queue: string };
 
 /**
- * Executors that have not stopped and serve a queue, with how much of it each
- * holds. Their table holds a row for each process, so it is read from end to
- * end; the leases of one that serves this queue only need no look at their jobs.
+ * Executors that have not stopped and serve one of the queues, the freshest
+ * first, with how much of it each holds. Their table holds a row for each
+ * process, so it is read from end to end; the leases of one that serves a single
+ * queue need no look at their jobs.
  */
 export async function listServing(
   db: Database,
-  queue: string,
-): Promise<ServingExecutor[]> {
-  return await db.query<ServingExecutor>(sql`
+  queues: readonly string[],
+): Promise<ServingOfQueue[]> {
+  return await db.query<ServingOfQueue>(sql`
     select
-      id, name, workers, beat_at as "beatAt",
+      executors.id, executors.name, executors.workers,
+      executors.beat_at as "beatAt", served.queue,
       case
         when ${db.now} >= beat_at + missing_after then 'missing'
         when ${db.now} >= beat_at + late_after then 'late'
@@ -180,12 +185,12 @@ export async function listServing(
           lateral (
             select queue from yardmaster.jobs where id = run.job_id offset 0
           ) as job
-        where leases.executor_id = executors.id and job.queue = ${queue}
+        where leases.executor_id = executors.id and job.queue = served.queue
       ) end as "held"
-    from yardmaster.executors
-    where stopped_at is null and ${queue} = any(queues)
-    order by beat_at desc, id desc
-    limit ${EXECUTORS_MAX}
+    from yardmaster.executors, unnest(queues) as served (queue)
+    where stopped_at is null and served.queue = any (${[...queues]}::text[])
+    order by beat_at desc, executors.id desc
+    limit ${SERVING_MAX}
   `);
 }
 

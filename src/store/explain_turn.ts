@@ -18,8 +18,9 @@ const PACE_MS = 300_000;
 const PACE_JOBS = 1_000;
 
 /**
- * Counts the ready jobs that a queue gives out before one, of workers that who
- * could take it knows: the others are passed over by a claim.
+ * Counts the jobs that a queue gives out before one, of workers that who could
+ * take it knows: the others are passed over by a claim. Those that are due and
+ * not staged count too: they are staged before the next claim.
  */
 export async function readAhead(
   db: Database,
@@ -34,16 +35,29 @@ export async function readAhead(
 ): Promise<Known> {
   const { id, queue, priority } = job;
   const [counted] = await db.query<{ looked: number; ahead: number }>(sql`
+    with due as materialized (
+      select queue, worker, priority, job_id
+      from yardmaster.scheduled
+      where run_at <= ${db.now}
+      order by run_at, job_id
+      limit ${AHEAD_MAX}
+    )
     select
       count(*)::integer as "looked",
       (count(*) filter (where worker = any (${[...workers]}::text[])))::integer
         as "ahead"
     from (
-      select worker from yardmaster.ready
+      (
+        select worker from yardmaster.ready
+        where queue = ${queue}
+          and (priority, job_id) < (${priority}::smallint, ${id}::bigint)
+        order by priority, job_id
+        limit ${AHEAD_MAX}
+      )
+      union all
+      select worker from due
       where queue = ${queue}
         and (priority, job_id) < (${priority}::smallint, ${id}::bigint)
-      order by priority, job_id
-      limit ${AHEAD_MAX}
     ) as first
   `);
   const { looked = 0, ahead = 0 } = counted ?? {};
@@ -114,4 +128,19 @@ export async function readPace(
       and finished_at > ${db.now} - ${PACE_MS}::float8 * interval '1 ms'
   `);
   return pace === undefined || pace.ended === 0 ? null : pace;
+}
+
+/** Reckons how many ready jobs of a queue there are, by worker. */
+export async function readReadySample(
+  db: Database,
+  queue: string,
+): Promise<readonly { readonly worker: string; readonly jobs: number }[]> {
+  return await db.query(sql`
+    select worker, (count(*) * ${sampleScale})::float8 as "jobs"
+    from yardmaster.ready tablesample system (${sampleShare}) repeatable (0)
+    where queue = ${queue}
+    group by worker
+    order by count(*) desc
+    limit 100
+  `);
 }

@@ -101,7 +101,7 @@ Deno.test("explainJob() names every reason, what comes first in time first", () 
       queue: PAUSED,
       serving: [],
     }),
-    ["job_deadline_first", "job_scheduled", "job_queue_paused", "job_unserved"],
+    ["job_deadline_first", "job_queue_paused", "job_unserved"],
   );
   assert.deepEqual(
     codes({

@@ -1,0 +1,52 @@
+/** What the explanation of a whole queue is told from. */
+import type {
+  ExplainedQueue,
+  ExplainFacts,
+  Known,
+  Pace,
+  ServingExecutor,
+} from "./explain_facts.ts";
+
+/** Jobs that wait for their time, counted by what can tell them apart. */
+export interface PlannedJobs {
+  readonly state: "scheduled" | "retryable";
+  readonly worker: string;
+  readonly jobs: number;
+  /** Of the one that is due first. */
+  readonly runAt: Date;
+  /** Whether `runAt` is later, lately past, or long past: all are alike. */
+  readonly when: "later" | "due" | "overdue";
+}
+
+/** A job at the head of a queue. */
+export interface HeadJob {
+  readonly worker: string;
+  /** Not ready: it is due, and is staged before the next claim. */
+  readonly isDue: boolean;
+}
+
+/** Everything that the explanation of a queue is told from. */
+export interface QueueFacts {
+  readonly at: Date;
+  readonly queue: ExplainedQueue;
+  readonly serving: readonly ServingExecutor[];
+  readonly lastStopped: ExplainFacts["lastStopped"];
+  /** How many jobs are ready. */
+  readonly ready: Known;
+  /** When the one was inserted that has been there longest. */
+  readonly oldestReadyAt: Date | null;
+  /** Jobs in the order of claims, from the first on. */
+  readonly head: readonly HeadJob[];
+  /** How many ready jobs there are beyond the head, by worker. */
+  readonly beyond: readonly {
+    readonly worker: string;
+    readonly jobs: number;
+  }[];
+  readonly planned: readonly PlannedJobs[];
+  /** Planned jobs of all queues were more than were looked at. */
+  readonly plannedCapped: boolean;
+  /** Jobs in leases of executors that have stopped or are gone. */
+  readonly orphaned: number;
+  /** Null: not measured. */
+  readonly pace: Pace | null;
+}

@@ -1,0 +1,225 @@
+/**
+ * Every reason there is, produced on a real Postgres: the job is explained by
+ * exactly that reason. A reason that nobody produces here does not compile.
+ */
+import assert from "node:assert/strict";
+import { sql } from "../../src/db/sql.ts";
+import { DIAGNOSES, type JobDiagnosis } from "../../src/domain/diagnosis.ts";
+import { tellJob } from "../../src/domain/explain_told.ts";
+import type { JobId } from "../../src/domain/job.ts";
+import { createEngine } from "../../src/engine/engine.ts";
+import type { EnqueueOptions } from "../../src/engine/enqueue_options.ts";
+import { discard } from "../../src/engine/verdict.ts";
+import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
+import { findExplainFacts } from "../../src/store/explain.ts";
+import { cancelJob } from "../../src/store/transitions.ts";
+import { cronWorld, HOUR_MS } from "../support/cron_world.ts";
+import {
+  givenExecutor,
+  givenJob,
+  givenQueue,
+  type JobOf,
+} from "../support/job_world.ts";
+import { usePostgres } from "../support/postgres.ts";
+import { type StillDb, stillDb } from "../support/still_db.ts";
+
+const testPostgres = usePostgres();
+const MINUTE_MS = 60_000;
+
+/** A queue that a healthy executor serves, and one place in it. */
+async function served(db: StillDb): Promise<void> {
+  await givenQueue(db, { limit: 1 });
+  await givenExecutor(db, { name: "host-1" });
+}
+
+/** A job of that queue; nothing is wrong with it. */
+async function waiting(db: StillDb, job: JobOf = {}): Promise<JobId> {
+  await served(db);
+  return await givenJob(db, job);
+}
+
+/** Enqueues a job and runs it as often as it takes until it has ended. */
+async function ended(
+  db: StillDb,
+  worker: AnyWorker,
+  options: EnqueueOptions = {},
+): Promise<JobId> {
+  const engine = createEngine({
+    database: db,
+    workers: [worker],
+    queues: { default: { limit: 1 } },
+    notify: false,
+  });
+  const done = await engine.enqueue(worker as never, {} as never, options);
+  assert.equal(done.status, "inserted");
+  const id = done.status === "inserted" ? done.job.id : "0";
+  for (let tick = 0; tick < 5; tick++) {
+    db.advanceMs(MINUTE_MS);
+    await engine.tick({ budgetMs: 5_000 });
+    if ((await findExplainFacts(db, id))?.job.finishedAt !== null) return id;
+  }
+  throw new Error("The job did not end within five ticks");
+}
+
+function held(db: StillDb, beatAgoMs: number): Promise<JobId> {
+  return givenExecutor(db, { beatAgoMs }).then((executorId) =>
+    givenJob(db, { state: "executing", attempt: 1, executorId })
+  );
+}
+
+function worker(perform: () => unknown): AnyWorker {
+  return defineWorker({
+    name: "send_mail",
+    maxAttempts: 2,
+    backoff: () => 1_000,
+    perform,
+  });
+}
+
+const PRODUCED: {
+  readonly [Code in JobDiagnosis]: (db: StillDb) => Promise<JobId>;
+} = {
+  job_suspended: (db) => waiting(db, { state: "suspended" }),
+  job_scheduled: (db) => waiting(db, { state: "scheduled" }),
+  job_retryable: (db) => waiting(db, { state: "retryable", attempt: 1 }),
+  job_due: (db) => waiting(db, { state: "scheduled", dueInMs: 0 }),
+  job_overdue: (db) =>
+    waiting(db, { state: "scheduled", dueInMs: -MINUTE_MS - 1 }),
+  job_deadline_passed: (db) => waiting(db, { deadlineAt: db.nowAt() }),
+  job_deadline_first: async (db) => {
+    const deadlineAt = new Date(db.nowAt().getTime() + MINUTE_MS);
+    return await waiting(db, {
+      state: "scheduled",
+      dueInMs: 2 * MINUTE_MS,
+      deadlineAt,
+    });
+  },
+  job_queue_paused: async (db) => {
+    await givenQueue(db, { pausedBy: "ops-demo" });
+    await givenExecutor(db);
+    return await givenJob(db);
+  },
+  job_unserved: async (db) => {
+    await givenQueue(db);
+    await givenExecutor(db, { beatAgoMs: 10 * MINUTE_MS });
+    await givenExecutor(db, { queues: ["other"] });
+    return await givenJob(db);
+  },
+  job_worker_unknown: async (db) => {
+    await givenQueue(db);
+    await givenExecutor(db, { workers: ["other"] });
+    return await givenJob(db);
+  },
+  job_queue_full: async (db) => {
+    await givenQueue(db, { limit: 1 });
+    const executorId = await givenExecutor(db);
+    await givenJob(db, { state: "executing", attempt: 1, executorId });
+    return await givenJob(db);
+  },
+  job_served_late: async (db) => {
+    await givenQueue(db, { limit: 1 });
+    await givenExecutor(db, { beatAgoMs: MINUTE_MS });
+    return await givenJob(db);
+  },
+  job_behind: async (db) => {
+    await served(db);
+    await givenJob(db);
+    return await givenJob(db);
+  },
+  job_ready: async (db) => {
+    await served(db);
+    // A claim passes over what nobody knows.
+    await givenJob(db, { worker: "nobody_knows" });
+    return await givenJob(db);
+  },
+  job_running: (db) => held(db, 0),
+  job_executor_late: (db) => held(db, MINUTE_MS),
+  job_executor_missing: (db) => held(db, 10 * MINUTE_MS),
+  job_completed: (db) => ended(db, worker(() => {})),
+  job_cancelled: async (db) => {
+    const jobId = await waiting(db);
+    await cancelJob(db, { jobId, principal: "ops-demo" });
+    return jobId;
+  },
+  job_superseded: async (db) => {
+    const scheduler = await cronWorld(db, { overlap: "cancel_previous" });
+    db.advanceMs(HOUR_MS);
+    await scheduler.runOnce();
+    const [first] = await db.query<{ id: JobId }>(
+      sql`select id from yardmaster.jobs`,
+    );
+    db.advanceMs(HOUR_MS);
+    await scheduler.runOnce();
+    return first?.id ?? "0";
+  },
+  job_exhausted: (db) =>
+    ended(
+      db,
+      worker(() => {
+        throw new Error("The server is away");
+      }),
+    ),
+  job_expired: (db) => ended(db, worker(() => {}), { deadlineMs: 1_000 }),
+  job_discarded: (db) => ended(db, worker(() => discard("No such cart"))),
+};
+
+for (const code of Object.keys(DIAGNOSES).filter(isOfAJob)) {
+  Deno.test(`a job is explained as ${code}, and as nothing else`, async () => {
+    await using world = await testPostgres();
+    const db = stillDb(world.db);
+    const facts = await findExplainFacts(db, await PRODUCED[code](db));
+    assert.ok(facts);
+
+    const { reasons, runnable } = tellJob(facts);
+
+    assert.deepEqual(reasons.map((reason) => reason.code), [code]);
+    assert.equal(runnable, code === "job_ready");
+    assert.match(reasons[0]?.message ?? "", /\.$/);
+  });
+}
+
+function isOfAJob(code: string): code is JobDiagnosis {
+  return Object.hasOwn(PRODUCED, code);
+}
+
+Deno.test("findExplainFacts() finds who holds a queue, its pace, and nothing of a job that never was", async () => {
+  await using world = await testPostgres();
+  const db = stillDb(world.db);
+  await givenQueue(db, { limit: 2 });
+  // One process serves this queue only, the other another one as well.
+  const one = await givenExecutor(db, { name: "host-1" });
+  const two = await givenExecutor(db, {
+    name: "host-2",
+    queues: ["default", "other"],
+  });
+  for (let count = 0; count < 40; count++) {
+    await givenJob(db, { state: "completed", attempt: 1, executorId: one });
+  }
+  db.advanceMs(10_000);
+  for (const executorId of [one, one, two, two]) {
+    await givenJob(db, { state: "executing", attempt: 1, executorId });
+  }
+  await givenJob(db, {
+    state: "executing",
+    attempt: 1,
+    executorId: two,
+    queue: "other",
+  });
+  for (let count = 0; count < 5; count++) await givenJob(db);
+  const id = await givenJob(db);
+
+  const facts = await findExplainFacts(db, id);
+  assert.ok(facts);
+  const [behind, full] = tellJob(facts).reasons;
+
+  assert.ok(behind?.code === "job_behind");
+  assert.deepEqual(behind.evidence.ahead, { count: 5, precision: "exact" });
+  assert.equal(behind.evidence.estimate?.ended, 40);
+  assert.ok(full?.code === "job_queue_full");
+  assert.deepEqual(
+    full.evidence.holders.map(({ executor, held }) => `${executor} ${held}`)
+      .sort(),
+    ["host-1 2", "host-2 2"],
+  );
+  assert.equal(await findExplainFacts(db, "7"), null);
+});
