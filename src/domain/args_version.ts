@@ -1,0 +1,34 @@
+/** The version of a job's args, which stands in its meta. */
+
+/** Ours: what a caller writes under this key is not kept. */
+export const ARGS_VERSION_KEY = "__args_version__";
+/** Upgrading takes one step for each. */
+export const ARGS_VERSION_MAX = 1_000;
+
+/**
+ * Which version the args of a job have. Without a note, or with one that is no
+ * version, it is the first.
+ */
+export function argsVersionOf(meta: unknown): number {
+  if (typeof meta !== "object" || meta === null) return 1;
+  const version = (meta as { [ARGS_VERSION_KEY]?: unknown })[ARGS_VERSION_KEY];
+  if (version === undefined) return 1;
+  return isArgsVersion(version) ? version : 1;
+}
+
+/** The meta of a job with a note of the version; the first needs none. */
+export function withArgsVersion(
+  meta: Readonly<Record<string, unknown>>,
+  version: number,
+): Readonly<Record<string, unknown>> {
+  if (version > 1) return { ...meta, [ARGS_VERSION_KEY]: version };
+  if (!Object.hasOwn(meta, ARGS_VERSION_KEY)) return meta;
+  const { [ARGS_VERSION_KEY]: _, ...rest } = meta;
+  return rest;
+}
+
+/** Whether it can be a version of args. */
+export function isArgsVersion(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 1 &&
+    Number(value) <= ARGS_VERSION_MAX;
+}
