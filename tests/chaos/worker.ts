@@ -4,6 +4,7 @@
  */
 import { createEngine } from "../../src/engine/engine.ts";
 import { openWorkerDatabase } from "./faults/worker_database.ts";
+import { shiftClock } from "./faults/wrong_clock.ts";
 import { LedgerPen } from "./ledger.ts";
 import { stepWorker } from "./step.ts";
 import { Stopper } from "./stopper.ts";
@@ -80,18 +81,4 @@ async function servePages(): Promise<void> {
     const { pathname, search } = new URL(request.url);
     return host.request(pathname + search);
   });
-}
-
-/** The clock on this machine's wall is wrong. */
-function shiftClock(offMs: number): void {
-  const Right = Date;
-  globalThis.Date = class extends Right {
-    constructor(...args: unknown[]) {
-      // @ts-expect-error: whatever a Date takes
-      super(...(args.length === 0 ? [Right.now() + offMs] : args));
-    }
-    static override now(): number {
-      return Right.now() + offMs;
-    }
-  } as DateConstructor;
 }
