@@ -40,6 +40,16 @@ export type YardmasterEvent =
     /** Of a hook that threw, or took too long. */
     readonly error?: unknown;
   }
+  /** Newer code enqueued this job; it waits for an executor that knows it. */
+  | {
+    readonly type: "args_too_new";
+    readonly worker: string;
+    /** Of the job's args. */
+    readonly version: number;
+    /** What this process knows. */
+    readonly known: number;
+    readonly delayMs: number;
+  }
   /** What their runs came to is written. */
   | { readonly type: "jobs_acknowledged"; readonly jobs: number }
   /** The leases no longer held these jobs; nothing was written. */

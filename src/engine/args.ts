@@ -1,4 +1,6 @@
+import type { JsonObject } from "./run_context.ts";
 import { type Issue, type SchemaResult, toIssues } from "./standard_schema.ts";
+import { upgradedArgs } from "./upgrade.ts";
 import type { AnyWorker } from "./worker.ts";
 
 /** Args that a schema accepts, or what is wrong with them. */
@@ -22,17 +24,17 @@ export async function checkArgs(
 }
 
 /**
- * The args of a run, as its worker's schema reads them.
+ * The args of a run, upgraded, and as its worker's schema reads them.
  *
- * @throws {Error} If they do not match: a normal failure of the attempt. The
+ * @throws {Error} If an upgrade throws or they do not match: a normal failure of the attempt. The
  * worker may have changed since they were stored.
  */
 export async function parseArgs(
   worker: AnyWorker,
-  stored: unknown,
+  stored: { readonly args: JsonObject; readonly meta: unknown },
 ): Promise<unknown> {
-  if (worker.args === null) return stored;
-  const check = await checkArgs(worker, stored);
+  const args = await upgradedArgs(worker, stored);
+  const check = await checkArgs(worker, args);
   if (check.ok) return check.args;
   const [first] = check.issues;
   const error = new Error(

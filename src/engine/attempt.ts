@@ -15,8 +15,9 @@ export interface AttemptOptions {
 }
 
 /** Whether `perform` can be called with what is stored, and nothing around it. */
-export function isPlain({ args, hooks, middleware }: AnyWorker): boolean {
-  return args === null && hooks === null && middleware === null;
+export function isPlain(worker: AnyWorker): boolean {
+  return worker.args === null && worker.hooks === null &&
+    worker.middleware === null && worker.version === 1;
 }
 
 /**
@@ -27,7 +28,7 @@ export async function performRun(
   run: Run,
   { worker, hooks, clock, restartTimers }: AttemptOptions,
 ): Promise<unknown> {
-  run.args = await parseArgs(worker, run.job.args);
+  run.args = await parseArgs(worker, run.job);
   if (run.aborted !== null) throw run.signal.reason;
   run.hooks = worker.hooks;
   const started = hooks.start(run);

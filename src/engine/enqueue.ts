@@ -1,4 +1,5 @@
 import type { Database } from "../db/database.ts";
+import { withArgsVersion } from "../domain/args_version.ts";
 import { type JobId, jobInsertedAt, normalizeTags } from "../domain/job.ts";
 import {
   uniqueKey,
@@ -237,7 +238,7 @@ function toPreparation(
       return args.value;
     },
     argsText: args.text,
-    meta: meta.value,
+    meta: withArgsVersion(meta.value, worker.version),
     tags: options.tags === undefined && worker.tags.length === 0
       ? worker.tags
       : normalizeTags([...worker.tags, ...options.tags ?? []]),
@@ -259,7 +260,13 @@ async function toUnique(
 ): Promise<Preparation> {
   const { queue, worker, args, meta = {} } = prepared.insert;
   const unique = {
-    key: await uniqueKey(rule, { queue, worker, args, meta }),
+    // Which version it was is not what makes it the same.
+    key: await uniqueKey(rule, {
+      queue,
+      worker,
+      args,
+      meta: withArgsVersion(meta, 1),
+    }),
     states: rule.states,
     periodMs: rule.periodMs,
   };

@@ -4,6 +4,7 @@ import type { AbortKind } from "./abort_reason.ts";
 import { isPlain, performRun, setTimers, timeoutError } from "./attempt.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { HookCalls } from "./hook_calls.ts";
+import { isNewer, NewerArgs } from "./newer_args.ts";
 import { Run } from "./run.ts";
 import {
   expired,
@@ -13,6 +14,7 @@ import {
   type Settlement,
 } from "./run_result.ts";
 import { demandOf, QueueSlots } from "./slots.ts";
+import { Waiters } from "./waiters.ts";
 import type { AnyWorker } from "./worker.ts";
 
 /** Runs claimed jobs, as many at a time as their queues allow. */
@@ -26,12 +28,14 @@ export class Executor {
   #firstQueue = 0;
   /** Jobs that went back without burning an attempt, since this process began. */
   givenBack = 0;
-  #idle: (() => void)[] = [];
+  readonly #idle = new Waiters();
+  readonly #newerArgs: NewerArgs;
   /** What hooks of its workers are open. */
   readonly hooks: HookCalls;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
+    this.#newerArgs = new NewerArgs(options.clock);
     this.hooks = new HookCalls({
       ...options,
       onRoom: () => {
@@ -64,14 +68,13 @@ export class Executor {
    * @param jobsMax Of all queues together.
    */
   demand(jobsMax: number): QueueDemand[] {
-    const { clock } = this.#options;
     if (this.#full) return [];
     const queues = [...this.#queues.values()];
     // Each pass begins with another, or a busy first one would starve the rest.
     this.#firstQueue = (this.#firstQueue + 1) % Math.max(queues.length, 1);
     return demandOf(queues, {
       first: this.#firstQueue,
-      nowMs: clock.monotonicMs(),
+      nowMs: this.#options.clock.monotonicMs(),
       jobsMax: Math.min(jobsMax, LEASE_JOBS_MAX),
     });
   }
@@ -140,8 +143,7 @@ export class Executor {
 
   /** Resolves when no run is waited for, and none waits for a slot. */
   idle(): Promise<void> {
-    if (this.isIdle) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return this.isIdle ? Promise.resolve() : this.#idle.wait();
   }
 
   async #run(run: Run, queue: QueueSlots): Promise<void> {
@@ -183,6 +185,10 @@ export class Executor {
     // Cancelled, or lost, while it waited for its slot.
     if (run.aborted !== null) return this.#interrupted(run);
     if (this.#setTimers(run, worker) === "expired") return;
+    if (isNewer(run, worker)) {
+      const context = { ...this.#context(run), worker };
+      return this.#settle(run, this.#newerArgs.settle(run, context));
+    }
     try {
       const value = isPlain(worker)
         ? await worker.perform(run.job.args as never, run as never)
@@ -218,11 +224,8 @@ export class Executor {
     worker: AnyWorker,
     failure: { kind: "failed" | "timed_out"; error: unknown },
   ): void {
-    this.#settle(
-      run,
-      failed(run, { ...this.#context(run), worker, ...failure }),
-      failure.error,
-    );
+    const context = { ...this.#context(run), worker };
+    this.#settle(run, failed(run, { ...context, ...failure }), failure.error);
   }
 
   /** Most runs have neither timeout nor deadline, and cost no timer. */
@@ -291,9 +294,6 @@ export class Executor {
   }
 
   #tellIfIdle(): void {
-    if (!this.isIdle) return;
-    const waiting = this.#idle;
-    this.#idle = [];
-    for (const resolve of waiting) resolve();
+    if (this.isIdle) this.#idle.release();
   }
 }

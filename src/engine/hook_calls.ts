@@ -3,6 +3,7 @@ import type { Acknowledgement, RunResult } from "../store/outcomes.ts";
 import type { EndedRun } from "./acknowledger.ts";
 import type { Clock } from "./clock.ts";
 import type { HookedRun, HookNote } from "./hooks.ts";
+import { Waiters } from "./waiters.ts";
 
 /** What {@linkcode HookCalls} needs. */
 export interface HookCallsOptions {
@@ -39,7 +40,7 @@ export class HookCalls {
   #underWay = 0;
   /** Under way, waiting, or due once an end is written. */
   #open = 0;
-  #idle: (() => void)[] = [];
+  readonly #idle = new Waiters();
 
   constructor(options: HookCallsOptions) {
     this.#options = options;
@@ -56,8 +57,7 @@ export class HookCalls {
 
   /** Resolves when no hook is under way, nor due. */
   idle(): Promise<void> {
-    if (this.isIdle) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return this.isIdle ? Promise.resolve() : this.#idle.wait();
   }
 
   /** @returns What to wait for before the run goes on, if there is anything. */
@@ -129,10 +129,7 @@ export class HookCalls {
     const wasFull = this.full;
     this.#open -= 1;
     if (wasFull && !this.full) this.#options.onRoom();
-    if (!this.isIdle) return;
-    const waiting = this.#idle;
-    this.#idle = [];
-    for (const resolve of waiting) resolve();
+    if (this.isIdle) this.#idle.release();
   }
 
   /** Calls a hook. Never throws; what it returns never rejects. */

@@ -78,6 +78,31 @@ function decided(
   return { ...settlement, note: { hook: "onDiscard", event: told } };
 }
 
+/**
+ * What becomes of a run whose args are newer than this code: it waits for an
+ * executor that knows them, and no attempt is burnt.
+ */
+export function tooNew(
+  run: Run,
+  { version, known, delayMs, tookMs }: {
+    readonly tookMs: number;
+    readonly version: number;
+    readonly known: number;
+    readonly delayMs: number;
+  },
+): Settlement {
+  const message = `Its args have version ${version}, and the code of this ` +
+    `executor knows version ${known}`;
+  return {
+    result: {
+      ...resultOf(run, { tookMs, to: "scheduled" }),
+      delayMs,
+      event: { kind: "snoozed", message },
+    },
+    end: "snoozed",
+  };
+}
+
 /** What becomes of a run whose attempt failed, or took too long. */
 export function failed(
   run: Run,

@@ -80,32 +80,3 @@ function upgradeError(what: string): Error {
   error.name = "ArgsVersionError";
   return error;
 }
-
-/** The first wait for newer code; it doubles while that does not come. */
-const WAIT_LEAST_MS = 5_000;
-const WAIT_MOST_MS = 5 * 60_000;
-const JITTER = 0.2;
-
-/**
- * How long jobs wait whose args are newer than this process. A deploy is over in
- * minutes, so at first they come back soon. After a rollback nobody may know
- * them for days, and they must not be claimed and given back all the time.
- */
-export class NewerArgs {
-  /** Of each worker: when this process first met one. */
-  readonly #sinceMs = new Map<string, number>();
-
-  /** @param random From 0 up to 1. */
-  delayMs(
-    worker: string,
-    { nowMs, random }: { readonly nowMs: number; readonly random: number },
-  ): number {
-    const sinceMs = this.#sinceMs.get(worker) ?? nowMs;
-    this.#sinceMs.set(worker, sinceMs);
-    const waitMs = Math.min(
-      Math.max(nowMs - sinceMs, WAIT_LEAST_MS),
-      WAIT_MOST_MS,
-    );
-    return Math.round(waitMs * (1 + JITTER * random));
-  }
-}

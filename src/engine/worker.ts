@@ -13,6 +13,7 @@ import {
 } from "./middleware.ts";
 import type { JsonObject, RunContext } from "./run_context.ts";
 import type { StandardSchema } from "./standard_schema.ts";
+import { checkVersions, type Upgrades } from "./upgrade.ts";
 import type { Verdict } from "./verdict.ts";
 
 export type { JsonObject, RunContext, RunWithArgs } from "./run_context.ts";
@@ -58,6 +59,16 @@ export interface WorkerDefinition<
   readonly recordOutput?: boolean;
   /** When two of its jobs count as the same; never when left out. */
   readonly unique?: boolean | UniqueOptions;
+  /**
+   * Of its args: 1 to 1,000; 1 when left out. Raise it when args change in a way
+   * that old ones do not fit.
+   */
+  readonly version?: number;
+  /**
+   * From older versions, one step for each: `{ 1: (args) => … }` turns the args
+   * of version 1 into those of version 2.
+   */
+  readonly upgrade?: Upgrades;
   /** What stands around `perform`, the first one outermost; 20 at most. */
   readonly middleware?: MiddlewareGiving<Given, Parsed>;
 }
@@ -84,6 +95,8 @@ export interface AnyWorker {
   readonly deadlineMs: number | null;
   readonly recordOutput: boolean;
   readonly unique: boolean | UniqueOptions | undefined;
+  readonly version: number;
+  readonly upgrade: Upgrades;
   /** `null` without any, so that most runs ask only once. */
   readonly hooks: AnyHooks | null;
   readonly middleware: readonly Middleware<object, never>[] | null;
@@ -135,6 +148,7 @@ export function defineWorker<Input, Parsed, Output>(
   const { maxAttempts = JOB_BOUNDS.maxAttemptsDefault } = definition;
   const { unique, deadlineMs, timeoutMs, perform, middleware = [] } =
     definition;
+  const { version = 1, upgrade = {} } = definition;
   assert(isName(name), "a worker's name has 1 to 128 characters");
   assert(typeof perform === "function", `perform of ${name} is a function`);
   assert(
@@ -145,6 +159,7 @@ export function defineWorker<Input, Parsed, Output>(
     areMiddleware(middleware),
     `middleware of ${name} is a list of at most ${MIDDLEWARE_MAX} functions`,
   );
+  checkVersions({ name, version, upgrade });
   // The rest may be said by each call as well.
   const [issue] = checkOptions({
     queue,
@@ -168,6 +183,8 @@ export function defineWorker<Input, Parsed, Output>(
     deadlineMs: deadlineMs ?? null,
     recordOutput: definition.recordOutput ?? false,
     unique,
+    version,
+    upgrade,
     hooks: hooksOf(definition),
     middleware: middleware.length === 0 ? null : middleware,
   };
