@@ -30,6 +30,14 @@ interface Waiting {
 
 const MARK = "@bench ";
 
+/** Those that run, or stand still while another is measured. */
+const living = new Set<Deno.ChildProcess>();
+
+/** A process that stands still hears no signal but this one. */
+export function killAll(): void {
+  for (const process of living) process.kill("SIGKILL");
+}
+
 /** One process of one system. */
 export class Child implements AsyncDisposable {
   readonly system: System;
@@ -63,6 +71,8 @@ export class Child implements AsyncDisposable {
       // A user's process has no debugger and no warnings about types.
       env: { NODE_NO_WARNINGS: "1", NODE_ENV: "production" },
     }).spawn();
+    living.add(process);
+    void process.status.then(() => living.delete(process));
     const child = new Child(system, process);
     const ended = process.status.then(({ code }) => {
       throw new Error(`${system.name} ended with ${code} before it began`);

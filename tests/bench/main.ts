@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { writeFile } from "node:fs/promises";
+import { killAll } from "./child.ts";
 import type { Scenario, Size } from "./interleave.ts";
 import { Lab } from "./lab.ts";
 import { describeRun, load1 } from "./machine.ts";
@@ -93,6 +94,13 @@ async function main(): Promise<void> {
   }
   {
     await using lab = await Lab.open();
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, async () => {
+        killAll();
+        await lab[Symbol.asyncDispose]();
+        process.exit(130);
+      });
+    }
     meta = await describeRun(lab, size);
     for (const scenario of scenarios) {
       const seconds = Math.round((performance.now() - beganMs) / 1_000);

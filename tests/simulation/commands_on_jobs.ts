@@ -42,15 +42,15 @@ const anyInsert: fc.Arbitrary<ModelInsert> = fc.record({
   delayMs: rarely(4, fc.constantFrom(0, 1_000, 600_000)),
   deadlineMs: rarely(6, fc.constant(2_000)),
   unique: rarely(
-    3,
+    2,
     fc.record({
-      key: fc.constantFrom("a", "b", "c"),
+      key: fc.constantFrom("a", "b"),
       states: fc.constantFrom(
         [...ALL_STATES],
         [...ALL_STATES, "completed" as const],
         ["scheduled" as const],
       ),
-      periodMs: fc.constantFrom(null, 2_000),
+      periodMs: fc.constantFrom(null, 2_000, 2_000),
     }),
   ),
 });
@@ -129,19 +129,23 @@ const look = fc.tuple(which, turn).map(([which, on]) =>
 
 const stage = fc.tuple(fc.integer({ min: 1, max: 5 }), turn).map((
   [limit, on],
-) =>
-  step(`stage ${limit}`, on, async ({ model, db }) => {
-    const { staged, queues, nextInMs } = await stageJobs(db, { limit });
-    const expected = model.stage(limit);
-    assert.equal(staged, expected.length);
-    assert.deepEqual([...queues].sort(), [...new Set(expected)].sort());
-    const waits = [...model.jobs.values()].flatMap(({ at }) =>
-      at.runAt !== null && at.runAt > model.nowMs ? [at.runAt] : []
-    );
-    const next = waits.length === 0 ? null : Math.min(...waits) - model.nowMs;
-    assert.equal(nextInMs, next);
-  })
-);
+) => step(`stage ${limit}`, on, (step) => stageSome(step, limit)));
+
+/** What is due comes where it can be claimed. */
+export async function stageSome(
+  { model, db }: Omit<Step, "real">,
+  limit: number,
+): Promise<void> {
+  const { staged, queues, nextInMs } = await stageJobs(db, { limit });
+  const expected = model.stage(limit);
+  assert.equal(staged, expected.length);
+  assert.deepEqual([...queues].sort(), [...new Set(expected)].sort());
+  const waits = [...model.jobs.values()].flatMap(({ at }) =>
+    at.runAt !== null && at.runAt > model.nowMs ? [at.runAt] : []
+  );
+  const next = waits.length === 0 ? null : Math.min(...waits) - model.nowMs;
+  assert.equal(nextInMs, next);
+}
 
 const rescue = fc.tuple(few, turn).map(([limit, on]) =>
   step(`rescue ${limit}`, on, (step) => rescueSome(step, limit))
@@ -185,6 +189,8 @@ const steer = fc.record({
 
 /** What happens often, more than once. */
 export const ON_JOBS: readonly fc.Arbitrary<Command>[] = [
+  insert,
+  insert,
   insert,
   insert,
   insert,

@@ -8,6 +8,7 @@ import {
   type RunEvent,
   type RunResult,
 } from "../../src/store/outcomes.ts";
+import { stageSome } from "./commands_on_jobs.ts";
 import type { Model, ModelDemand } from "./model.ts";
 import type { ModelJob, ModelRun } from "./model_types.ts";
 import {
@@ -36,33 +37,38 @@ const claim = fc.record({
     if (executorId === undefined) return;
     const behind = after === null ? undefined : pick(inOrder(model), after);
     const mark = behind && { priority: behind.priority, jobId: behind.id };
-    const demand: ModelDemand = {
+    const queue = { declaredLimit: 5, prefetch: 2, held, most };
+    await claimFor({ model, db }, {
       executorId,
       workers,
-      queues: queues.map((queue) => ({
-        queue,
-        declaredLimit: 5,
-        prefetch: 2,
-        held,
-        most,
+      queues: queues.map((name) => ({
+        ...queue,
+        queue: name,
         ...(mark && { after: mark }),
       })),
-    };
-    const runs = await claimJobs(db, demand);
-    const expected = model.claim(demand);
-    assert.deepEqual(
-      runs.map(({ leaseId: _, args, meta, tags, ...run }) => {
-        assert.deepEqual([args, meta, tags], [{}, {}, []]);
-        return run;
-      }),
-      expected.map((job) => toClaimed(job, model.nowMs)),
-    );
-    assert.ok(new Set(runs.map(({ leaseId }) => leaseId)).size <= 1);
-    for (const { leaseId, jobId, attempt } of runs) {
-      model.begin({ leaseId, jobId, attempt, executorId });
-    }
+    });
   })
 );
+
+async function claimFor(
+  { model, db }: Omit<Step, "real">,
+  demand: ModelDemand,
+): Promise<void> {
+  const runs = await claimJobs(db, demand);
+  const expected = model.claim(demand);
+  assert.deepEqual(
+    runs.map(({ leaseId: _, args, meta, tags, ...run }) => {
+      assert.deepEqual([args, meta, tags], [{}, {}, []]);
+      return run;
+    }),
+    expected.map((job) => toClaimed(job, model.nowMs)),
+  );
+  assert.ok(new Set(runs.map(({ leaseId }) => leaseId)).size <= 1);
+  const { executorId } = demand;
+  for (const { leaseId, jobId, attempt } of runs) {
+    model.begin({ leaseId, jobId, attempt, executorId });
+  }
+}
 
 /** Those that are known to have stopped ask as well, and must get nothing. */
 function executorsOf(
@@ -197,9 +203,37 @@ function isHeld(model: Model, { jobId, leaseId }: ModelRun): boolean {
   return model.jobs.get(jobId)?.at.leaseId === leaseId;
 }
 
+/** A moment of an ordinary process: what is due runs, and ends one way or another. */
+const work = fc.record({
+  executor: which,
+  ends: fc.array(fc.constantFrom(...ENDS), { minLength: 1, maxLength: 4 }),
+  on: turn,
+}).map(({ executor, ends, on }) =>
+  step(`work ${ends}`, on, async ({ model, db }) => {
+    const executorId = pick(executorsOf(model, { fromDead: false }), executor);
+    if (executorId === undefined) return;
+    await stageSome({ model, db }, 10);
+    const begun = model.runs.length;
+    const queue = { declaredLimit: 5, prefetch: 0, held: 0, most: ends.length };
+    await claimFor({ model, db }, {
+      executorId,
+      workers: ["send", "shrink"],
+      queues: ["mail", "pictures"].map((name) => ({ ...queue, queue: name })),
+    });
+    const own = model.runs.slice(begun);
+    await acknowledgeAll(
+      { model, db },
+      new Map(ends.map((how, n) => [own[n], how])),
+    );
+  })
+);
+
 /** What happens often, more than once. */
 export const ON_RUNS: readonly fc.Arbitrary<Command>[] = [
-  claim,
+  work,
+  work,
+  work,
+  work,
   claim,
   claim,
   claim,

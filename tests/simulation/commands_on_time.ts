@@ -167,6 +167,7 @@ export const ON_TIME: readonly fc.Arbitrary<Command>[] = [
   wait,
   wait,
   wait,
+  wait,
   start,
   beat,
   stop,
