@@ -1,4 +1,7 @@
-/** Connections that notice by themselves that nobody is there any more. */
+/**
+ * Connections that notice by themselves that nobody is there any more, as in
+ * `docs/how-to/deploy.md`.
+ */
 import { connect, type Socket } from "node:net";
 
 /** Options of postgres.js, of which its types know all but the socket. */
@@ -18,10 +21,11 @@ export function closedWhenSilent(ms: number): { socket(way: Way): Socket } {
       const socket = connect(port[0] ?? 5432, host[0]);
       let heard = 0;
       const timer = setInterval(() => {
-        if (socket.destroyed) return clearInterval(timer);
         if (socket.bytesRead === heard) socket.destroy();
         heard = socket.bytesRead;
+        if (socket.destroyed) clearInterval(timer);
       }, ms);
+      socket.once("close", () => clearInterval(timer));
       return socket;
     },
   };
