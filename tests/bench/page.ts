@@ -5,7 +5,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { overview, whereTheyRun } from "./page_parts.ts";
+import { overview, whatItCosts, whereTheyRun } from "./page_parts.ts";
 import { isMet, ratioTable, rowTables } from "./report.ts";
 import type { Ratio, ResultRow, Results } from "./results.ts";
 
@@ -70,6 +70,7 @@ ${ratioTable(ratios)}
 Ratios compare medians of one run. Where a peer has two settings, ours is
 compared with its better one; ours is as it is by default.
 
+${whatItCosts(ratios.filter((ratio) => !isMet(ratio)), rows)}
 ## Repeat it
 
 \`\`\`sh

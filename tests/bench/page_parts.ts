@@ -1,6 +1,6 @@
 /** Parts of the page that are read first, and what they are made of. */
 import { number, table } from "./report.ts";
-import type { ResultRow } from "./results.ts";
+import type { Ratio, ResultRow } from "./results.ts";
 
 /** What a reader asks first, and of whom: a system may go by several names. */
 const QUESTIONS = [
@@ -75,4 +75,40 @@ export function whereTheyRun(rows: readonly ResultRow[]): string {
   return "Ours runs on Deno, the peers on Node 24, which their authors write " +
     `for. Jobs a second of "${BY_RUNTIME}", to see whom that favours:\n\n` +
     parts.join("\n");
+}
+
+/** What both sides of a missed promise spend on a job, as far as it was read. */
+export function whatItCosts(
+  missed: readonly Ratio[],
+  rows: readonly ResultRow[],
+): string {
+  const scenarios = [...new Set(missed.map(({ scenario }) => scenario))];
+  const lines = scenarios.flatMap((scenario) => {
+    const against = missed.filter((ratio) => ratio.scenario === scenario);
+    const own = rows.filter((row) =>
+      row.scenario === scenario && row.cpuClientUs !== null
+    );
+    const ours = own.find(({ system }) => system === "yardmaster");
+    const theirs = against.flatMap((ratio) => {
+      const name = PEERS.find((peer) => ratio.against.startsWith(peer));
+      return best(
+        own.filter(({ system }) => name && system.startsWith(name)),
+      ) ??
+        [];
+    });
+    if (ours === undefined || theirs.length === 0) return [];
+    return [`- ${scenario}: ${[ours, ...theirs].map(spent).join("; ")}.`];
+  });
+  if (lines.length === 0) return "";
+  return "Where a promise was missed, this is what a job costs, in " +
+    "microseconds of the client's CPU, of the server's, and bytes of WAL:\n\n" +
+    `${lines.join("\n")}\n`;
+}
+
+const PEERS = ["graphile-worker", "pg-boss", "raw SQL"];
+
+function spent(row: ResultRow): string {
+  const { system, cpuClientUs, cpuServerUs, walPerJob } = row;
+  const figures = [cpuClientUs, cpuServerUs, walPerJob].map(number);
+  return `${system} ${figures.join(" + ")} B`.replace(/ \+ (\S+ B)$/, ", $1");
 }

@@ -69,11 +69,15 @@ const insert = fc.tuple(
 
 const operate = fc.record({
   which,
+  /** What runs is rare among all jobs, and is what they look for. */
+  isRunning: fc.boolean(),
   what: fc.constantFrom("cancel", "discard", "retry"),
   on: turn,
-}).map(({ which, what, on }) =>
-  step(`${what} ${which}`, on, async ({ model, db }) => {
-    const jobId = pick(inOrder(model), which)?.id;
+}).map(({ which, isRunning, what, on }) =>
+  step(`${what} ${which} ${isRunning}`, on, async ({ model, db }) => {
+    const jobs = inOrder(model);
+    const running = jobs.filter(({ at }) => at.state === "executing");
+    const jobId = pick(isRunning ? running : jobs, which)?.id;
     if (jobId === undefined) return;
     const principal = "ann";
     if (what === "retry") {

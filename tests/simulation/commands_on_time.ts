@@ -32,20 +32,21 @@ const LIMIT = 1_000;
 const wait = fc.constantFrom(
   1,
   500,
-  500,
+  // Late, and not missing.
+  1_500,
+  1_500,
   5_000,
   5_000,
   -700,
   DAY_MS,
   8 * DAY_MS,
-)
-  .map((ms) =>
-    step(`wait ${ms}`, 0, ({ model, real }) => {
-      model.nowMs += ms;
-      real.setNow(new Date(model.nowMs));
-      return Promise.resolve();
-    })
-  );
+).map((ms) =>
+  step(`wait ${ms}`, 0, ({ model, real }) => {
+    model.nowMs += ms;
+    real.setNow(new Date(model.nowMs));
+    return Promise.resolve();
+  })
+);
 
 /** Makes a process known that may run jobs. */
 export async function begin({ model, db }: Omit<Step, "real">): Promise<void> {
@@ -171,6 +172,8 @@ export const ON_TIME: readonly fc.Arbitrary<Command>[] = [
   start,
   beat,
   stop,
+  findMissing,
+  findMissing,
   findMissing,
   die,
   die,
