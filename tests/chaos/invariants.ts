@@ -43,6 +43,10 @@ export async function checkInvariants(evidence: Evidence): Promise<Checked> {
     ),
     ...culprits("has an outcome, and never ended", unproven(ledger, tables)),
     ...culprits(
+      "has the outcome of a run that was fenced off",
+      usurped(tables),
+    ),
+    ...culprits(
       "began after the job had ended",
       began.filter((run) =>
         run.attempt > (tables.outcomes.get(run.jobId) ?? Infinity)
@@ -52,7 +56,6 @@ export async function checkInvariants(evidence: Evidence): Promise<Checked> {
       "was given to two processes at once",
       givenTwice(began, tables),
     ),
-    ...(tables.deadlocks > 0 ? [`${tables.deadlocks} deadlocks`] : []),
   ];
   return {
     executions: began.length,
@@ -75,7 +78,6 @@ class Tables {
   /** Kinds of events of each run. */
   readonly events = new Map<string, string[]>();
   endedTwice: JobId[] = [];
-  deadlocks = 0;
 
   has(run: RunName, kinds: readonly string[]): boolean {
     return this.count(run, kinds) > 0;
@@ -132,11 +134,6 @@ async function readTables(db: Database): Promise<Tables> {
     having count(distinct (state, attempt, executor_id, finished_at)) > 1
   `);
   tables.endedTwice = twice.map(({ jobId }) => jobId);
-  const [counted] = await db.query<{ deadlocks: number }>(sql`
-    select deadlocks::integer from pg_stat_database
-    where datname = current_database()
-  `);
-  tables.deadlocks = counted?.deadlocks ?? 0;
   return tables;
 }
 
@@ -152,6 +149,14 @@ function unproven(ledger: readonly LedgerEntry[], tables: Tables): string[] {
   return [...tables.completed]
     .map((jobId) => nameOf({ jobId, attempt: tables.outcomes.get(jobId) ?? 0 }))
     .filter((name) => !ended.has(name));
+}
+
+/** What was taken from a run, it must not end. */
+function usurped(tables: Tables): string[] {
+  return [...tables.completed]
+    .map((jobId) => ({ jobId, attempt: tables.outcomes.get(jobId) ?? 0 }))
+    .filter((run) => tables.has(run, ["rescued", "lost"]))
+    .map(nameOf);
 }
 
 /** An attempt begins once, and again only after it was given back unburnt. */

@@ -6,8 +6,10 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { startPostgres } from "../support/postgres_server.ts";
 import { DURABLE } from "./durable.ts";
+import type { Results } from "./results.ts";
 import { type Findings, runScenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
+import type { Size } from "./world.ts";
 
 const { values } = parseArgs({
   options: {
@@ -42,7 +44,7 @@ for (const scenario of chosen) {
   const found = await runScenario(scenario, {
     server,
     seed,
-    size: values.short ? "short" : "long",
+    size: sizeOf(values.short),
     minutes: Number(values.minutes),
   });
   scenarios.push(found);
@@ -50,9 +52,16 @@ for (const scenario of chosen) {
   for (const line of found.broken) console.log(`  BROKEN ${line}`);
 }
 if (values.json !== undefined) {
+  const results: Results = {
+    seed,
+    server: server.version,
+    on: new Date().toISOString().slice(0, "2026-11-21".length),
+    size: sizeOf(values.short),
+    scenarios,
+  };
   writeFileSync(
     values.json,
-    `${JSON.stringify({ seed, scenarios }, null, 2)}\n`,
+    `${JSON.stringify(results, null, 2)}\n`,
   );
 }
 const broken = scenarios.filter((each) => each.broken.length > 0);
@@ -61,6 +70,10 @@ console.log(
     `--seed ${seed}`,
 );
 if (broken.length > 0 || scenarios.length === 0) Deno.exitCode = 1;
+
+function sizeOf(short: boolean): Size {
+  return short ? "short" : "long";
+}
 
 function lineOf(found: Findings): string {
   const measured = Object.entries(found.measured)

@@ -1,5 +1,6 @@
 /** A scenario does its worst; whatever it did, the same invariants are checked. */
 import type { PostgresServer } from "../support/postgres_server.ts";
+import { ServerLog } from "./faults/server_log.ts";
 import { checkInvariants } from "./invariants.ts";
 import { Random } from "./random.ts";
 import { ChaosWorld, type Size } from "./world.ts";
@@ -51,6 +52,7 @@ export async function runScenario(scenario: Scenario, options: {
 }): Promise<Findings> {
   const { name } = scenario;
   const random = new Random(options.seed, name);
+  const log = new ServerLog(options.server);
   await using world = await ChaosWorld.open({ ...options, name, random });
   const limitMs = (scenario.limitMs ?? LIMIT_MS)[options.size];
   const broken: string[] = [];
@@ -72,6 +74,7 @@ export async function runScenario(scenario: Scenario, options: {
   }
   await world.endWorkers();
   const found = await checkInvariants(world);
+  const deadlocks = log.lines("deadlock detected");
   return {
     name,
     jobs: world.jobIds.size,
@@ -79,6 +82,6 @@ export async function runScenario(scenario: Scenario, options: {
     ...found,
     recoveryMsMax: Math.round(world.recoveryMsMax),
     measured: world.measured,
-    broken: [...broken, ...found.broken],
+    broken: [...broken, ...found.broken, ...deadlocks],
   };
 }

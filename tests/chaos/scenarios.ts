@@ -1,5 +1,6 @@
 /** All scenarios, in the order in which they run. */
 import type { Scenario } from "./scenario.ts";
+import { DATABASE_SCENARIOS } from "./scenarios/database.ts";
 import { frozenProcess } from "./scenarios/frozen_process.ts";
 import { gracefulStop } from "./scenarios/graceful_stop.ts";
 import { killAtEachStep } from "./scenarios/kill_at_each_step.ts";
@@ -14,4 +15,5 @@ export const SCENARIOS: readonly Scenario[] = [
   frozenProcess,
   lostAnswers,
   overload,
+  ...DATABASE_SCENARIOS,
 ];

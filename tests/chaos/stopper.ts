@@ -74,10 +74,10 @@ export class Stopper {
 function kindOf(statement: Sql): "claim" | "ack" | null {
   const { text } = statement.render("yardmaster");
   if (text.includes("insert into yardmaster.leases")) return "claim";
-  return text.includes("delete from yardmaster.leases") &&
-      text.includes("'lost'")
-    ? "ack"
-    : null;
+  const endsRuns = text.includes("delete from yardmaster.leases") &&
+    text.includes("insert into yardmaster.outcomes");
+  // The rescue ends runs as well, those of others.
+  return endsRuns && !text.includes("'rescued'") ? "ack" : null;
 }
 
 function delay(ms: number): Promise<void> {

@@ -30,6 +30,8 @@ import { ADVICE } from "../../src/option_advice.ts";
 import { OPTION_DEFAULTS } from "../../src/options.ts";
 import { type Permission, PERMISSIONS } from "../../src/seams.ts";
 import { REFUSAL_STATUS } from "../../src/web/refusal_status.ts";
+import { chaosRows } from "../chaos/results.ts";
+import { SCENARIOS } from "../chaos/scenarios.ts";
 import { readPages } from "./markdown.ts";
 import { ROOT } from "./sources.ts";
 
@@ -231,6 +233,15 @@ const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
         CATCH_UPS[name] + defaultIf(name === CRON_BOUNDS.catchUpDefault),
       ]),
     ),
+  chaos_scenarios: () =>
+    table(
+      ["scenario", "what it proves"],
+      SCENARIOS.map(({ name, about }) => [code(name), about]),
+    ),
+  chaos_results: () => {
+    const [head = [], ...rows] = chaosRows();
+    return table(head, rows);
+  },
   help: async () => `\`\`\`text\n${await helpText()}\n\`\`\``,
 };
 

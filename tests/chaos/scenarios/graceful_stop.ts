@@ -47,9 +47,9 @@ async function stopInTheMiddle(
   old: readonly WorkerProcess[],
 ): Promise<void> {
   // Some take longer than the grace, and do not care.
-  const isLong = (n: number) => n % 10 === 3;
+  const isLong = (n: number) => n % 30 === 3;
   const ids = await world.enqueue(
-    world.scale({ short: 40, long: 200 }),
+    world.scale({ short: 120, long: 240 }),
     (n) => ({ ms: isLong(n) ? LONG_MS : world.random.between(5, 40) }),
   );
   await world.untilMoreEnded(world.random.between(1, 20));
