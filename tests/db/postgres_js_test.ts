@@ -176,3 +176,27 @@ Deno.test("postgresJs() fails a transaction in which a name was forgotten, and t
     assert.deepEqual(await notesIn(db), [1, 3]);
   });
 });
+
+Deno.test("postgresJs() sends nothing behind a statement that waits", async () => {
+  await using world = await testPostgres();
+  const pool = postgres(world.directUrl, { max: 2, fetch_types: false });
+  try {
+    const db = postgresJs(pool);
+    const ended: string[] = [];
+    const run = async (name: string, seconds: number) => {
+      await db.query(sql`select pg_sleep(${seconds}::float8)`, HOT);
+      ended.push(name);
+    };
+    // Both connections are there, and know the statement.
+    await Promise.all([run("first", 0.01), run("first", 0.01)]);
+    await Promise.all([
+      run("slow", 0.5),
+      run("a", 0),
+      run("b", 0),
+      run("c", 0),
+    ]);
+    assert.deepEqual(ended.slice(2), ["a", "b", "c", "slow"]);
+  } finally {
+    await pool.end();
+  }
+});
