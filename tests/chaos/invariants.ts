@@ -151,11 +151,11 @@ function unproven(ledger: readonly LedgerEntry[], tables: Tables): string[] {
     .filter((name) => !ended.has(name));
 }
 
-/** What was taken from a run, it must not end. */
+/** What was taken from a run, that run must not end. */
 function usurped(tables: Tables): string[] {
   return [...tables.completed]
     .map((jobId) => ({ jobId, attempt: tables.outcomes.get(jobId) ?? 0 }))
-    .filter((run) => tables.has(run, ["rescued", "lost"]))
+    .filter((run) => tables.has(run, ["rescued"]))
     .map(nameOf);
 }
 

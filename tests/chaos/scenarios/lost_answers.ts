@@ -40,6 +40,8 @@ export const lostAnswers: Scenario = {
     if (again.length > 0) {
       throw new Error(`${again.length} attempts were burnt`);
     }
+    const refused = await world.events("lost");
+    if (refused > 0) throw new Error(`${refused} results were refused`);
     const executions = world.ledger().filter(({ what }) => what === "began");
     if (executions.length > world.jobIds.size) {
       throw new Error(`${executions.length} executions`);
