@@ -32,3 +32,27 @@ export function isArgsVersion(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) >= 1 &&
     Number(value) <= ARGS_VERSION_MAX;
 }
+
+/** A job whose args were newer than the code that met it. */
+export interface NewerArgs {
+  readonly version: number;
+  /** What the code knew. */
+  readonly known: number;
+}
+
+/** How an event of the job tells it. */
+export function newerArgsMessage({ version, known }: NewerArgs): string {
+  return `Its args have version ${version}, and the code of this executor ` +
+    `knows version ${known}`;
+}
+
+/** Reads it again, so that numbers are shown where messages are hidden. */
+export function parseNewerArgs(message: string | null): NewerArgs | null {
+  const [, version, known] =
+    /^Its args have version (\d+), .* knows version (\d+)$/.exec(
+      message ?? "",
+    ) ?? [];
+  return version === undefined || known === undefined
+    ? null
+    : { version: Number(version), known: Number(known) };
+}

@@ -1,3 +1,4 @@
+import { withArgsVersion } from "./args_version.ts";
 import { parseCronExpression } from "./cron_expression.ts";
 import { JOB_BOUNDS, normalizeTags } from "./job.ts";
 import { isStorableJson, isStorableText } from "./storable.ts";
@@ -84,6 +85,8 @@ export interface CronWorker {
   readonly maxAttempts?: number;
   readonly tags?: readonly string[];
   readonly deadlineMs?: number | null;
+  /** Of the args that the entry gives; 1 when only the name is given. */
+  readonly version?: number;
 }
 
 /** A declaration that was checked, with everything filled in. */
@@ -167,7 +170,7 @@ function filledIn(declaration: CronDeclaration): CronDefinition {
       : declaration.expression,
     timezone: declaration.timezone ?? CRON_BOUNDS.timezoneDefault,
     args: declaration.args ?? {},
-    meta: declaration.meta ?? {},
+    meta: metaOf(declaration.meta ?? {}, worker.version ?? 1),
     priority: declaration.priority ?? worker.priority ?? 0,
     maxAttempts: declaration.maxAttempts ?? worker.maxAttempts ??
       JOB_BOUNDS.maxAttemptsDefault,
@@ -177,6 +180,16 @@ function filledIn(declaration: CronDeclaration): CronDefinition {
     catchUp: declaration.catchUp ?? CRON_BOUNDS.catchUpDefault,
     catchUpMax: declaration.catchUpMax ?? CRON_BOUNDS.catchUpMaxDefault,
   };
+}
+
+/** With the version of the args; what is no object is left for the check. */
+function metaOf(
+  meta: CronDefinition["meta"],
+  version: number,
+): CronDefinition["meta"] {
+  return isObject(meta) && !Array.isArray(meta)
+    ? withArgsVersion(meta, version)
+    : meta;
 }
 
 /** Tags as jobs have them; what is no list of text is left for the check. */

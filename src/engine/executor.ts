@@ -270,7 +270,7 @@ export class Executor {
     const { result, end, note } = settlement;
     run.settled = true;
     run.stopTimers();
-    if (end === "given_back") this.givenBack += 1;
+    if (result.to === "available") this.givenBack += 1;
     this.#options.onResult(
       note === undefined ? result : this.hooks.after(run, { note, result }),
     );

@@ -1,3 +1,4 @@
+import { newerArgsMessage } from "../domain/args_version.ts";
 import { chooseBackoffMs } from "../domain/backoff.ts";
 import { errorFacts, storable } from "../domain/fingerprint.ts";
 import { afterFailure, JOB_BOUNDS } from "../domain/job.ts";
@@ -91,15 +92,14 @@ export function tooNew(
     readonly delayMs: number;
   },
 ): Settlement {
-  const message = `Its args have version ${version}, and the code of this ` +
-    `executor knows version ${known}`;
+  const message = newerArgsMessage({ version, known });
   return {
     result: {
       ...resultOf(run, { tookMs, to: "scheduled" }),
       delayMs,
-      event: { kind: "snoozed", message },
+      event: { kind: "given_back", message },
     },
-    end: "snoozed",
+    end: "given_back",
   };
 }
 

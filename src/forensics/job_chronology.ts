@@ -1,3 +1,4 @@
+import { parseNewerArgs } from "../domain/args_version.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { AttemptEventKind } from "../domain/state.ts";
 import type {
@@ -144,7 +145,12 @@ function attemptNotes(event: AttemptEventEvidence): Sentence[] {
   const notes: Sentence[] = [];
   const always = KIND_NOTES[event.kind];
   if (always !== undefined) notes.push(always);
-  if (event.message !== null) {
+  const newer = parseNewerArgs(event.message);
+  if (newer !== null) {
+    notes.push(
+      sentence`Its args have version ${newer.version}, and its code there knew version ${newer.known}.`,
+    );
+  } else if (event.message !== null) {
     const error = {
       kind: "error",
       value: {

@@ -1,5 +1,6 @@
 import type { Database } from "../db/database.ts";
 import { json, sql } from "../db/sql.ts";
+import { ARGS_VERSION_KEY } from "../domain/args_version.ts";
 import type { JobId } from "../domain/job.ts";
 import type { Replaceable } from "../domain/unique_key.ts";
 import type { JobInsert } from "./jobs.ts";
@@ -94,8 +95,17 @@ export async function replaceJob(
     set
       args = case when ${has("args")}::boolean
         then ${json(insert.args)} else args end,
-      meta = case when ${has("meta")}::boolean
-        then ${json(insert.meta ?? {})} else meta end,
+      -- Which version the args have goes with the args, not with the notes.
+      meta = jsonb_strip_nulls(jsonb_build_object(
+        ${ARGS_VERSION_KEY}::text,
+        case when ${has("args")}::boolean
+          then ${json(insert.meta ?? {})} else meta
+        end -> ${ARGS_VERSION_KEY}::text
+      )) || (
+        case when ${has("meta")}::boolean
+          then ${json(insert.meta ?? {})} else meta
+        end - ${ARGS_VERSION_KEY}::text
+      ),
       tags = case when ${has("tags")}::boolean
         then ${[...insert.tags ?? []]}::text[] else tags end,
       max_attempts = case when ${has("maxAttempts")}::boolean

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import {
   ARGS_VERSION_KEY,
   argsVersionOf,
+  newerArgsMessage,
+  parseNewerArgs,
   withArgsVersion,
 } from "../../src/domain/args_version.ts";
 
@@ -30,4 +32,11 @@ Deno.test("withArgsVersion() keeps other notes, and nobody else's under its key"
   assert.deepEqual(withArgsVersion(meta, 1), { by: "import" });
   const none = {};
   assert.equal(withArgsVersion(none, 1), none);
+});
+
+Deno.test("parseNewerArgs() reads what newerArgsMessage() wrote, and nothing else", () => {
+  const newer = { version: 3, known: 2 };
+  assert.deepEqual(parseNewerArgs(newerArgsMessage(newer)), newer);
+  assert.equal(parseNewerArgs("Error: no connection"), null);
+  assert.equal(parseNewerArgs(null), null);
 });

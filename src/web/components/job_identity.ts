@@ -1,3 +1,4 @@
+import { argsVersionOf } from "../../domain/args_version.ts";
 import type { ResourceRef } from "../../seams.ts";
 import type { JobFacts } from "../job_facts.ts";
 import { html, type Markup, type Plain, text } from "../render.ts";
@@ -46,6 +47,9 @@ export function jobIdentity(facts: JobFacts): Markup {
     job.tags.length === 0
       ? null
       : [text`Tags`, tagChips(job.tags, { show, resource, max: 50 })],
+    argsVersionOf(job.meta) === 1
+      ? null
+      : [text`Args`, html`Version ${argsVersionOf(job.meta)}`],
     job.uniqueKey === null ? null : [
       text`Unique key`,
       html`<span class="mono">${show("name", job.uniqueKey, resource)}</span>`,
