@@ -1,3 +1,4 @@
+import { withArgsVersion } from "../domain/args_version.ts";
 import type { JobId } from "../domain/job.ts";
 import { performRun, setTimers, timeoutError } from "../engine/attempt.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
@@ -20,6 +21,8 @@ export type RunOutcome<Output> =
 /** What {@linkcode runWorker} runs. */
 export interface RunWorkerOptions<Input> {
   readonly args: Input;
+  /** Of the args, to see them upgraded; the worker's own when left out. */
+  readonly version?: number;
   /** What the run is told about itself, where the test cares. */
   readonly context?: Partial<RunContext>;
   /** Timers of the run and of its hooks; those of the runtime when left out. */
@@ -113,9 +116,9 @@ class ToldRun extends Run {
 
   constructor(
     worker: AnyWorker,
-    { args, context = {} }: RunWorkerOptions<unknown>,
+    { args, version, context = {} }: RunWorkerOptions<unknown>,
   ) {
-    super(jobOf(worker, { args, context }), 0);
+    super(jobOf(worker, { args, version, context }), 0);
     this.#told = context;
     if (context.values !== undefined) this.values = context.values;
   }
@@ -132,8 +135,9 @@ const ANY_ID: JobId = "1";
 
 function jobOf(
   worker: AnyWorker,
-  { args, context }: {
+  { args, version = worker.version, context }: {
     readonly args: unknown;
+    readonly version: number | undefined;
     readonly context: Partial<RunContext>;
   },
 ): ClaimedJob {
@@ -145,7 +149,7 @@ function jobOf(
     queue: context.queue ?? worker.queue,
     worker: context.worker ?? worker.name,
     args: JSON.parse(JSON.stringify(args)) as JsonObject,
-    meta: context.meta ?? {},
+    meta: withArgsVersion(context.meta ?? {}, version) as JsonObject,
     tags: context.tags ?? worker.tags,
     priority: context.priority ?? worker.priority,
     deadlineInMs: null,

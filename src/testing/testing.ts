@@ -12,6 +12,8 @@ import { createEngine } from "../engine/engine.ts";
 import type { TickReport } from "../engine/tick.ts";
 import type { AnyWorker } from "../engine/worker.ts";
 
+export { assertEnqueued, listEnqueued, refuteEnqueued } from "./enqueued.ts";
+export type { EnqueuedQuery, FoundJob } from "./enqueued.ts";
 export { runWorker } from "./run_worker.ts";
 export type { RunOutcome, RunWorkerOptions } from "./run_worker.ts";
 
