@@ -120,7 +120,13 @@ export const BOSS_NOTIFY_10: System = {
   ...BOSS_NOTIFY,
   settings: {
     notify: true,
-    work: { batchSize: 1, localConcurrency: 10, burstWhenBatchFull: true },
+    work: {
+      batchSize: 1,
+      localConcurrency: 10,
+      burstWhenBatchFull: true,
+      // What a notice does not wake, a look finds: as often as it can look.
+      pollingIntervalSeconds: 0.5,
+    },
   },
   how: "the same with ten workers of one job each",
 };

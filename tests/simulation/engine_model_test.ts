@@ -14,7 +14,7 @@ import { usePGlite } from "../support/pglite.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { ON_JOBS } from "./commands_on_jobs.ts";
 import { ON_RUNS } from "./commands_on_runs.ts";
-import { begin, ON_TIME } from "./commands_on_time.ts";
+import { begin, makeDay, ON_TIME } from "./commands_on_time.ts";
 import { Model } from "./model.ts";
 import type { Real } from "./step.ts";
 
@@ -36,7 +36,7 @@ async function holds(
     size: "max",
   });
   await fc.assert(
-    fc.asyncProperty(commands, async (commands) => {
+    fc.asyncProperty(fc.boolean(), commands, async (hasDay, commands) => {
       await using real = await open();
       real.setNow(new Date(BEGIN_MS));
       const model = new Model(BEGIN_MS);
@@ -44,6 +44,7 @@ async function holds(
       if (db === undefined) throw new TypeError("there is a connection");
       await ensureQueues(db, [{ name: "mail", limit: 5 }]);
       await begin({ model, db });
+      if (hasDay) await makeDay({ model, db });
       await fc.asyncModelRun(() => ({ model, real }), commands);
     }),
     {

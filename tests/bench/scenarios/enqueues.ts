@@ -67,7 +67,7 @@ async function handIn(
 
 const SETTLE_MS = 500;
 /** The last job is on its way for so long at most. */
-const LAST_MS = 3_000;
+const LAST_MS = 15_000;
 
 const WARM_UP_SAMPLES = 30;
 const SAMPLES = { smoke: 30, quick: 150, full: 300 };
