@@ -9,6 +9,7 @@ import {
   type CronDefinition,
   parseCronEntry,
 } from "./domain/cron_entry.ts";
+import type { JobExplanation } from "./domain/explain_told.ts";
 import type { JobId } from "./domain/job.ts";
 import { systemClock } from "./engine/clock.ts";
 import { createCronScheduler } from "./engine/cron_scheduler.ts";
@@ -17,6 +18,7 @@ import { createEngine, type Engine } from "./engine/engine.ts";
 import { ENGINE_DEFAULTS } from "./engine/engine_options.ts";
 import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
 import type { EnqueueOptions } from "./engine/enqueue_options.ts";
+import { type LimiterApi, limiterApi } from "./engine/limiter_api.ts";
 import type { Service } from "./engine/service.ts";
 import type { TickOptions, TickReport } from "./engine/tick.ts";
 import type { AnyWorker, Worker } from "./engine/worker.ts";
@@ -34,6 +36,7 @@ import {
   syncCronEntries,
   upsertCronEntry,
 } from "./store/cron_sync.ts";
+import { findExplanation } from "./store/explain.ts";
 
 /** A host's job engine and its operations pages, on the host's own Postgres. */
 export interface Yardmaster {
@@ -70,8 +73,12 @@ export interface Yardmaster {
   ): Promise<EnqueueResult[]>;
   /** Cancels a job wherever it waits or runs; false if it ended already. */
   cancel(jobId: JobId): Promise<boolean>;
+  /** Tells why a job is not running, and what can be done; null if unknown. */
+  explain(jobId: JobId): Promise<JobExplanation | null>;
   /** Cron entries that the host writes at run time. */
   readonly cron: CronApi;
+  /** What the host's own code tells limiters, such as to cool down. */
+  readonly limiters: LimiterApi;
   /**
    * Does from code what the pages do, with the same checks.
    *
@@ -121,12 +128,14 @@ export function createYardmaster(options: YardmasterOptions): Yardmaster {
 class JoinedYardmaster implements Yardmaster {
   readonly #options: ParsedOptions;
   readonly #engine: Engine;
+  readonly limiters: LimiterApi;
   #operator: OperatorApi | null = null;
   #synced = false;
 
   constructor(options: ParsedOptions) {
     this.#options = options;
     const { database, executor } = options;
+    this.limiters = limiterApi(database);
     // Of the engine's own services, the engine bounds the waiting itself.
     const patient = withDeadline(database, {
       clock: systemClock,
@@ -184,6 +193,10 @@ class JoinedYardmaster implements Yardmaster {
 
   async cancel(jobId: JobId): Promise<boolean> {
     return await this.#engine.cancel(jobId);
+  }
+
+  async explain(jobId: JobId): Promise<JobExplanation | null> {
+    return await findExplanation(this.#options.database, jobId);
   }
 
   readonly cron: CronApi = {

@@ -8,6 +8,8 @@ export class UsageError extends Error {
 export interface Flags {
   /** Such as `migrate up`; empty if only help was asked for. */
   readonly command: string;
+  /** What the command is about, such as the id of a job. */
+  readonly operand: string | null;
   readonly help: boolean;
   readonly json: boolean;
   readonly databaseUrl: string | null;
@@ -15,6 +17,9 @@ export interface Flags {
   readonly schema: string | null;
   readonly anchor: string | null;
 }
+
+/** Commands that one word follows: what they are about. */
+const WITH_OPERAND = ["explain"];
 
 /** Flags that stand alone, and flags that a value follows. */
 const SWITCHES = ["--help", "--json"] as const;
@@ -69,10 +74,15 @@ function readCommand(
   words: readonly string[],
   commands: readonly string[],
   help: boolean,
-): string {
+): Pick<Flags, "command" | "operand"> {
+  const [first = "", second = null, ...rest] = words;
+  if (WITH_OPERAND.includes(first) && rest.length === 0) {
+    return { command: first, operand: second };
+  }
   const command = words.join(" ");
-  if (commands.includes(command) || (help && command === "")) return command;
-  const [first = ""] = words;
+  if (commands.includes(command) || (help && command === "")) {
+    return { command, operand: null };
+  }
   const same = commands.filter((known) => known.split(" ")[0] === first);
   if (same.length > 0) {
     throw new UsageError(`"${first}" must be one of: ${same.join(", ")}`);
@@ -85,12 +95,16 @@ function readCommand(
   );
 }
 
-function flagsOf(given: ReadonlyMap<string, string>, command: string): Flags {
+function flagsOf(
+  given: ReadonlyMap<string, string>,
+  { command, operand }: Pick<Flags, "command" | "operand">,
+): Flags {
   if (given.has("--anchor") && command !== "audit verify" && command !== "") {
     throw new UsageError(`--anchor belongs to "audit verify"`);
   }
   return {
     command,
+    operand,
     help: given.has("--help"),
     json: given.has("--json"),
     databaseUrl: given.get("--database-url") ?? null,

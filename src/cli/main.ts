@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command line: `migrate up`, `migrate status`, `migrate plan` and
- * `audit verify`. It runs on Deno, Node and Bun.
+ * The command line: `migrate up`, `migrate status`, `migrate plan`,
+ * `audit verify` and `explain`. It runs on Deno, Node and Bun.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import { pathToFileURL } from "node:url";
 import type { Database } from "../db/database.ts";
 import { showAuditVerdict } from "./audit.ts";
 import { connect } from "./connect.ts";
+import { showExplanation } from "./explain.ts";
 import { type Flags, readFlags, UsageError } from "./flags.ts";
 import {
   migrateUp,
@@ -28,7 +29,7 @@ export interface CliIo {
 
 /**
  * How a run ended. 0: as it must be. 1: something was found, such as a pending
- * migration or a broken audit. 2: it could not run, or was not understood.
+ * migration, a broken audit or a job that somebody must act for. 2: it could not run, or was not understood.
  */
 export type ExitCode = 0 | 1 | 2;
 
@@ -39,6 +40,7 @@ const COMMANDS: Readonly<
   "migrate status": (db) => showMigrationStatus(db),
   "migrate plan": (db) => showMigrationPlan(db),
   "audit verify": (db, flags) => showAuditVerdict(db, flags.anchor),
+  "explain": (db, flags) => showExplanation(db, flags.operand),
 };
 
 const HELP = `Usage: yardmaster <command> [flags]
@@ -48,6 +50,7 @@ Commands
   migrate status   Say where the schema stands; exits with 1 if it must move
   migrate plan     Print the SQL that "migrate up" would run
   audit verify     Find any edited, removed, moved or inserted audit event
+  explain JOB      Say why a job is not running; exits with 1 if somebody must act
 
 Flags
   --database-url   postgres://user:password@host:5432/name
@@ -60,7 +63,8 @@ Flags
 
 Exit codes
   0  as it must be
-  1  something was found, such as a pending migration or a broken audit
+  1  something was found, such as a pending migration, a broken audit or a job
+     that somebody must act for
   2  it could not run, or a flag was not understood`;
 
 /** Runs a command line, and never throws. Prints no password. */

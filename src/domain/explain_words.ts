@@ -51,10 +51,8 @@ const WORDS: {
       : sentence`${executors} live executors serve queue ${
         queueName(queue)
       }, and none of them knows worker ${name(worker)}.`,
-  job_queue_full: ({ queue, places, taken, holders }) =>
-    sentence`${taken} jobs take the ${places} places of queue ${
-      queueName(queue)
-    }: ${listed(holders)}.`,
+  job_queue_full: ({ queue, holders }) =>
+    sentence`Queue ${queueName(queue)} has no free place: ${listed(holders)}.`,
   job_served_late: ({ queue, executor, beatAt }) =>
     sentence`Only a late executor has a free place of queue ${
       queueName(queue)
@@ -181,7 +179,7 @@ export function known({ count, precision }: Known): Sentence {
 }
 
 /** What was reckoned is not told to the last digit. */
-function rounded({ count, precision }: Known): number {
+export function rounded({ count, precision }: Known): number {
   if (precision !== "about" || count < 100) return count;
   const unit = 10 ** (Math.floor(Math.log10(count)) - 1);
   return Math.round(count / unit) * unit;

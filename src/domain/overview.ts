@@ -2,7 +2,7 @@
  * The first page in one thought: what needs attention, why, and where to go.
  * Six buckets in a fixed order, each with at most three exemplars.
  */
-import type { ControlStatus } from "./diagnosis.ts";
+import type { ControlStatus, JobDiagnosis } from "./diagnosis.ts";
 import {
   changeExemplar,
   counted,
@@ -18,7 +18,7 @@ import {
   unknownExemplar,
   unservedExemplar,
 } from "./overview_exemplars.ts";
-import type { Counted, OverviewFacts } from "./overview_facts.ts";
+import type { BusyQueue, Counted, OverviewFacts } from "./overview_facts.ts";
 import { type Sentence, sentence } from "./sentence.ts";
 
 /** How far back the overview looks for what failed and what was done. */
@@ -110,13 +110,16 @@ function needsReview(facts: OverviewFacts): Bucket {
   });
 }
 
+/** Whether some job of the queue is where it is for this reason. */
+function has({ reasons }: BusyQueue, code: JobDiagnosis): boolean {
+  return reasons.includes(code);
+}
+
 function blocked({ queues, overdue }: OverviewFacts): Bucket {
   const unserved = queues.filter((queue) =>
-    queue.pausedAt === null && queue.servedBy === 0
+    has(queue, "job_unserved") && !has(queue, "job_queue_paused")
   );
-  const unknown = queues.filter((queue) =>
-    queue.servedBy > 0 && queue.unknownWorkers.length > 0
-  );
+  const unknown = queues.filter((queue) => has(queue, "job_worker_unknown"));
   const late = overdue.jobId === null ? [] : [overdueExemplar(overdue)];
   const count = unserved.length + unknown.length + late.length;
   return bucket("blocked", {
@@ -146,7 +149,7 @@ function blocked({ queues, overdue }: OverviewFacts): Bucket {
 }
 
 function waiting(facts: OverviewFacts): Bucket {
-  const held = facts.queues.filter(({ pausedAt }) => pausedAt !== null);
+  const held = facts.queues.filter((queue) => has(queue, "job_queue_paused"));
   const { paused, retries, retryable } = facts;
   const count = held.length + paused.length + retryable.count;
   return bucket("waiting", {
@@ -179,7 +182,7 @@ function runnable(
   { queues, executing, healthyExecutors }: OverviewFacts,
 ): Bucket {
   const open = queues.filter((queue) =>
-    queue.pausedAt === null && queue.servedBy > 0
+    !has(queue, "job_queue_paused") && !has(queue, "job_unserved")
   );
   const ready: Counted = {
     count: open.reduce((sum, queue) => sum + queue.ready, 0),

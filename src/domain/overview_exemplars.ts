@@ -167,14 +167,16 @@ export function retryExemplar(
 
 /** A queue that is being worked. */
 export function openExemplar(queue: BusyQueue): Exemplar {
-  const { name, oldestAt, servedBy } = queue;
+  const { name, oldestAt, servedBy, reasons } = queue;
+  const isFull = reasons.includes("job_queue_full");
+  const full = isFull ? sentence` Every place is taken.` : sentence``;
   return {
     resource: { type: "queue", id: name },
-    diagnosis: "queue_working",
+    diagnosis: isFull ? "queue_full" : "queue_working",
     title: sentence`Queue ${{ kind: "name", value: name }}`,
     detail: sentence`Jobs due: ${
       readyIn(queue)
-    }, the oldest from ${oldestAt}. Live executors: ${servedBy}.`,
+    }, the oldest from ${oldestAt}. Live executors: ${servedBy}.${full}`,
   };
 }
 

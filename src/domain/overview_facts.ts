@@ -4,6 +4,10 @@
  */
 import type { ResourceRef } from "../seams.ts";
 import type { AuditEventId } from "./audit.ts";
+import type { JobDiagnosis } from "./diagnosis.ts";
+import { isAlive } from "./explain_places.ts";
+import { explainQueue, unknownWorkers } from "./explain_queue.ts";
+import type { QueueFacts } from "./explain_queue_facts.ts";
 import type { JobId } from "./job.ts";
 
 /** A number that was counted up to a bound. */
@@ -60,6 +64,24 @@ export interface BusyQueue {
   readonly servedBy: number;
   /** Workers of ready jobs that no live executor of this queue has code for. */
   readonly unknownWorkers: readonly string[];
+  /** Why its jobs are where they are. */
+  readonly reasons: readonly JobDiagnosis[];
+}
+
+/** A queue as the overview shows it: what its explanation says. */
+export function busyQueueOf(facts: QueueFacts): BusyQueue {
+  const { queue, ready, oldestReadyAt, at, serving } = facts;
+  return {
+    name: queue.name,
+    pausedAt: queue.pausedAt,
+    pausedBy: queue.pausedBy,
+    ready: ready.count,
+    readyCapped: ready.precision !== "exact",
+    oldestAt: oldestReadyAt ?? at,
+    servedBy: serving.filter(isAlive).length,
+    unknownWorkers: unknownWorkers(facts),
+    reasons: explainQueue(facts).reasons.map(({ reason }) => reason.code),
+  };
 }
 
 /** A job that runs again by itself. */

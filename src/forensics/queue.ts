@@ -1,9 +1,14 @@
 import type { Database } from "../db/database.ts";
 import type { Action } from "../domain/action.ts";
 import { isAlive } from "../domain/explain_places.ts";
+import { explainQueue } from "../domain/explain_queue.ts";
+import type { QueueFacts } from "../domain/explain_queue_facts.ts";
+import { groupSentence, queueSentence } from "../domain/explain_queue_words.ts";
+import { known } from "../domain/explain_words.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { ResourceRef } from "../seams.ts";
 import { COUNT_MAX, readHorizons } from "../store/evidence.ts";
+import { readQueueFacts } from "../store/explain_queue.ts";
 import {
   type ExecutorEvidence,
   listExecutorEvidence,
@@ -44,7 +49,7 @@ export async function collectQueue(
   return bundle({
     subject: { ...subject, resource: subject, label: null },
     seenAt: queue.now,
-    diagnosis: diagnoseQueue(queue, serving),
+    diagnosis: diagnosisOf(await readQueueFacts(db, subject.id)),
     continuity: trail.continuity,
     chronology: [...queueChronology(queue, serving), ...trail.chronology],
     related: relatedOf(queue, serving),
@@ -65,39 +70,18 @@ export async function collectQueue(
   });
 }
 
-/** Says how a queue is: what holds it up first. */
-export function diagnoseQueue(
-  queue: QueueEvidence,
-  serving: readonly ExecutorEvidence[],
-): Diagnosis {
-  const alive = serving.filter(isAlive);
-  const unwell = serving.filter(({ health }) => health !== "healthy");
-  const places = queue.limit === null ? null : queue.limit * alive.length;
-  if (queue.pausedAt !== null) {
-    const by = { kind: "actor", value: queue.pausedBy } as const;
-    return {
-      code: "queue_paused",
-      detail: sentence`Paused ${queue.pausedAt} by ${by}. ${readyOf(queue)}`,
-      provenance: "durable",
-    };
-  }
-  const code = alive.length === 0 && queue.ready > 0
-    ? "queue_unserved"
-    : unwell.length > 0
-    ? "queue_at_risk"
-    : places !== null && queue.running >= places && queue.ready > 0
-    ? "queue_full"
-    : queue.ready > 0 || queue.running > 0
-    ? "queue_working"
-    : "queue_idle";
-  const unwellOf =
-    sentence`Executors with an overdue heartbeat: ${unwell.length} of ${serving.length}.`;
+/** How the queue is, and why its jobs are where they are, most of them first. */
+function diagnosisOf(facts: QueueFacts): Diagnosis {
+  const { code, reasons } = explainQueue(facts);
   return {
     code,
-    detail: code === "queue_at_risk"
-      ? sentence`${unwellOf} ${readyOf(queue)}`
-      : sentence`Live executors: ${alive.length}. ${readyOf(queue)}`,
-    provenance: "supporting",
+    detail: queueSentence(facts),
+    provenance: code === "queue_paused" ? "durable" : "supporting",
+    also: reasons.map((each) => ({
+      code: each.reason.code,
+      detail: sentence`Of ${known(each.jobs)}: ${groupSentence(each)}`,
+      provenance: "supporting",
+    })),
   };
 }
 

@@ -12,9 +12,19 @@ import type {
   ServingExecutor,
 } from "../domain/explain_facts.ts";
 import { workersBeside } from "../domain/explain_places.ts";
+import { type JobExplanation, tellJob } from "../domain/explain_told.ts";
 import type { JobId } from "../domain/job.ts";
 import type { AttemptEventKind } from "../domain/state.ts";
 import { readAhead, readPace } from "./explain_turn.ts";
+
+/** Finds a job and explains it; `null` if there is no record of it. */
+export async function findExplanation(
+  db: Database,
+  jobId: JobId,
+): Promise<JobExplanation | null> {
+  const facts = await findExplainFacts(db, jobId);
+  return facts === null ? null : tellJob(facts);
+}
 
 /** Finds what a job can be explained with; `null` if there is no record of it. */
 export async function findExplainFacts(

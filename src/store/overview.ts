@@ -4,16 +4,17 @@
  */
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
-import type {
-  FailureGroup,
-  MissedFires,
-  NextRetry,
-  OverviewFacts,
-  PausedEntry,
-  RecentChange,
-  UnwellExecutor,
+import {
+  busyQueueOf,
+  type FailureGroup,
+  type MissedFires,
+  type NextRetry,
+  type OverviewFacts,
+  type PausedEntry,
+  type RecentChange,
+  type UnwellExecutor,
 } from "../domain/overview_facts.ts";
-import { listBusyQueues } from "./busy_queues.ts";
+import { listBusyQueueFacts } from "./explain_queue.ts";
 
 /** Reads everything that the overview says. */
 export async function readOverview(db: Database): Promise<OverviewFacts> {
@@ -24,7 +25,7 @@ export async function readOverview(db: Database): Promise<OverviewFacts> {
       listFailureGroups(db),
       listMissedFires(db),
       listPausedEntries(db),
-      listBusyQueues(db),
+      listBusyQueueFacts(db),
       listNextRetries(db),
       listRecentChanges(db),
     ]);
@@ -38,7 +39,7 @@ export async function readOverview(db: Database): Promise<OverviewFacts> {
     failuresCapped: failed.some(({ capped }) => capped),
     missed,
     paused,
-    queues,
+    queues: queues.map(busyQueueOf),
     retries,
     changes: changes.slice(0, 3),
     changed: {

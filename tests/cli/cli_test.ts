@@ -12,6 +12,7 @@ import {
   givenQueue,
   OPERATOR as actor,
 } from "../support/control_world.ts";
+import { givenExecutor, givenJob } from "../support/job_world.ts";
 import { usePostgres } from "../support/postgres.ts";
 
 const testPostgres = usePostgres();
@@ -117,6 +118,66 @@ Deno.test("audit verify prints the head, takes it as anchor, and names a broken 
   assert.equal(JSON.parse(json.out).brokenAt, "2");
 });
 
+Deno.test("explain tells why a job is not running, and exits with 1 only if somebody must act", async () => {
+  await using world = await testPostgres();
+  const db = world.db;
+  const at = ["--database-url", world.url];
+  const explain = (jobId: string, ...more: readonly string[]) =>
+    inside(["explain", jobId, ...at, ...more]);
+  await givenQueue(db, { name: "mail", limit: 1 });
+  const jobId = await givenJob(db, { queue: "mail" });
+
+  const alone = await cli(["explain", jobId, ...at]);
+  assert.equal(alone.exit, 1, alone.err);
+  assert.equal(
+    alone.out,
+    `Job ${jobId}, worker send_mail, queue mail: available
+Blocked: No live executor serves its queue
+  No live executor serves queue mail.
+  Next: Look at the executors
+  Next: Start an executor that serves the queue (yours to do)
+  Next: Review its queue
+Earliest start: not known
+`,
+  );
+
+  await givenExecutor(db, { queues: ["mail"] });
+  const ready = await explain(jobId, "--json");
+  assert.equal(ready.exit, 0, ready.err);
+  const json = JSON.parse(ready.out);
+  assert.equal(json.schema_version, 1);
+  assert.equal(json.command, "explain");
+  assert.equal(json.runnable, true);
+  assert.equal(json.earliestAt, json.at);
+  assert.deepEqual(json.reasons[0].evidence, { queue: "mail", ahead: 0 });
+
+  const behind = await explain(await givenJob(db, { queue: "mail" }));
+  assert.equal(behind.exit, 0);
+  assert.match(behind.out, /Waiting: Waits for its turn\n {2}Queue mail gives/);
+
+  const failed = await givenJob(db, {
+    state: "discarded",
+    queue: "mail",
+    attempt: 5,
+    error: "declined",
+  });
+  const over = await explain(failed);
+  assert.equal(over.exit, 1);
+  assert.match(
+    over.out,
+    new RegExp(`Next: Retry job \\(retry_job on job ${failed}\\)`),
+  );
+
+  const unknown = await explain("7", "--json");
+  assert.equal(unknown.exit, 2);
+  assert.equal(JSON.parse(unknown.out).error.code, "job_not_found");
+  for (const id of ["x", "0", "1e3", "9".repeat(30)]) {
+    const none = await explain(id);
+    assert.equal(none.exit, 2);
+    assert.match(none.err, /"explain" must be followed by the id of a job/);
+  }
+});
+
 Deno.test("a folder of PGlite works as well, and only migrate up makes one", async () => {
   const folder = await mkdtemp(join(tmpdir(), "yardmaster-cli-"));
   try {
@@ -166,6 +227,7 @@ const UNUSABLE: readonly (readonly [readonly string[], RegExp])[] = [
     ["migrate", "up", "--data-dir", "x", "--database-url", "postgres://u@h/d"],
     /exclude each other/,
   ],
+  [["explain", "7", "8"], /There is no such command|"explain" must be/],
   [["migrate", "up", "--anchor", "1:x"], /--anchor belongs to "audit verify"/],
 ];
 

@@ -221,7 +221,7 @@ Deno.test("tellJob() says in words what each reason rests on", () => {
     held: 3,
   }));
   assert.deepEqual(said({ serving: full }), [
-    "15 jobs take the 15 places of queue mail: host-1 holds 3 of 3, host-2 holds 3 of 3, host-3 holds 3 of 3, 2 more are as full.",
+    "Queue mail has no free place: host-1 holds 3 of 3, host-2 holds 3 of 3, host-3 holds 3 of 3, 2 more are as full.",
   ]);
   assert.deepEqual(
     said({

@@ -328,9 +328,10 @@ Deno.test("collectBundle() tells of a queue who serves it and who paused it", as
   await givenJob(db, { queue: "mail" });
   assert.equal(await code(), "queue_unserved");
   await givenQueue(db, { name: "mail", limit: 1 });
-  await givenExecutor(db, { queues: ["mail"] });
+  const executorId = await givenExecutor(db, { queues: ["mail"] });
   assert.equal(await code(), "queue_working");
-  await givenJob(db, { queue: "mail", state: "executing", attempt: 1 });
+  const running = { state: "executing", attempt: 1, executorId } as const;
+  await givenJob(db, { ...running, queue: "mail" });
   assert.equal(await code(), "queue_full");
   await givenExecutor(db, { queues: ["mail"], beatAgoMs: 60_000 });
   assert.equal(await code(), "queue_at_risk");
@@ -338,6 +339,16 @@ Deno.test("collectBundle() tells of a queue who serves it and who paused it", as
 
   const bundle = await queue();
   assert.equal(bundle.diagnosis.code, "queue_paused");
+  assert.deepEqual(
+    bundle.diagnosis.also?.map(({ code, detail }) => [code, say(detail)]),
+    [
+      [
+        "job_queue_paused",
+        `Of 1 job: Paused 2026-01-15T12:00:00Z by actor<{"id":"ops-demo"}>.`,
+      ],
+      ["job_running", "Of 1 job: Live executors hold them."],
+    ],
+  );
   assert.equal(bundle.completeness.state, "complete");
   assert.ok(labels(bundle).includes("Queue paused"));
 });

@@ -86,6 +86,40 @@ Deno.test("GET /queues/:name tells how a queue is, and offers to pause and to sc
   );
 });
 
+Deno.test("GET /queues/:name groups its jobs by why they are where they are", async () => {
+  await using db = await testDb();
+  await givenQueue(db, { name: "mail", limit: 1 });
+  const executorId = await givenExecutor(db, {
+    queues: ["mail"],
+    name: "host-1",
+  });
+  const running = { state: "executing", attempt: 1, executorId } as const;
+  await givenJob(db, { ...running, queue: "mail" });
+  await givenJob(db, { queue: "mail" });
+  await givenJob(db, { queue: "mail" });
+  await givenJob(db, { queue: "mail", worker: "legacy" });
+  await givenJob(db, { queue: "mail", state: "scheduled" });
+
+  const page = await webVisitor(db).open(`${QUEUES}/mail`);
+
+  const rows = [
+    "Waits for a free place Waiting 2 Queue mail has no free place: host-1 holds 1 of 1. By itself",
+    "Waits for its turn Waiting 1 The last of them has 1 job before it",
+    "No live executor knows its worker Blocked 1 1 live executor serves queue mail, and it does not know worker legacy. Somebody has to act",
+    "Waits for its time Waiting 1 The next is due in 1 min. By itself",
+    "Runs now Runnable 1 Live executors hold them. Nothing to clear",
+  ];
+  // A name stands in an element of its own.
+  const text = page.text.replaceAll(/ (?=[.,:])/g, "");
+  for (const row of rows) assert.ok(text.includes(row), text);
+  assert.ok(
+    hrefsOf(page.html).includes(
+      "/ops/jobs/jobs?state=available&queue=mail&worker=legacy",
+    ),
+  );
+  assert.deepEqual(forbiddenIn(page.text), []);
+});
+
 Deno.test("a queue is paused by the form on its page, and says so afterwards", async () => {
   await using db = await testDb();
   await givenQueue(db, { name: "mail" });

@@ -1,5 +1,7 @@
 import { DIAGNOSES } from "../../domain/diagnosis.ts";
-import type { Diagnosis } from "../../forensics/bundle.ts";
+import type { QueueExplanation } from "../../domain/explain_queue.ts";
+import type { QueueFacts } from "../../domain/explain_queue_facts.ts";
+import { queueSentence } from "../../domain/explain_queue_words.ts";
 import type { ResourceRef } from "../../seams.ts";
 import { statusChip, statusTone } from "../components/badge.ts";
 import { executorTable } from "../components/executor_rows.ts";
@@ -13,6 +15,7 @@ import {
   queueStatus,
   type ServedQueue,
 } from "../components/queue_rows.ts";
+import { queueReasons } from "../components/queue_reasons.ts";
 import { sentenceMarkup } from "../components/sentence.ts";
 import { definitions } from "../components/table.ts";
 import { timeBoth } from "../components/time.ts";
@@ -21,7 +24,9 @@ import { type Href, html, type Markup, type Plain, text } from "../render.ts";
 /** What the page of one queue shows. */
 export interface QueuePage {
   readonly served: ServedQueue;
-  readonly diagnosis: Diagnosis;
+  readonly explanation: QueueExplanation;
+  /** What it is explained with. */
+  readonly facts: QueueFacts;
   readonly readOnly: boolean;
   readonly mayOpen: { readonly forensics: boolean; readonly audit: boolean };
 }
@@ -56,6 +61,10 @@ export function queueLive(page: QueuePage, context: QueueContext): Markup {
       <div class="actions">
         ${pauseOrResume(served, context)} ${scale(served, context)}
       </div>
+      ${queueReasons(page.explanation, {
+        ...context,
+        name: page.served.queue.name,
+      })}
       <div class="split" data-even>
         ${state(page, context)} ${related(page, context)}
       </div>
@@ -72,15 +81,14 @@ function queueVerdict(
   page: QueuePage,
   { show, now, paths }: QueueContext,
 ): Markup {
-  const { code, detail } = page.diagnosis;
-  const { status, title } = DIAGNOSES[code];
+  const { status, title } = DIAGNOSES[page.explanation.code];
   const context = { show, now, resource: resourceOf(page) };
   return verdict({
-    tone: status === null ? "quiet" : statusTone(status),
+    tone: statusTone(status),
     sentence: html`${title}. <span class="verdict-also">${
-      sentenceMarkup(detail, context)
+      sentenceMarkup(queueSentence(page.facts), context)
     }</span>`,
-    aside: status === null ? null : statusChip(status, paths),
+    aside: statusChip(status, paths),
   });
 }
 

@@ -1,10 +1,7 @@
 import { Hono } from "hono";
-import { diagnoseQueue } from "../../forensics/queue.ts";
 import type { ResourceRef } from "../../seams.ts";
-import {
-  listExecutorEvidence,
-  readQueueEvidence,
-} from "../../store/queue_evidence.ts";
+import { explainQueue } from "../../domain/explain_queue.ts";
+import { readQueueFacts } from "../../store/explain_queue.ts";
 import {
   type ExecutorStatus,
   listExecutorStatus,
@@ -64,13 +61,12 @@ async function showQueue(c: PageContext): Promise<Response> {
   }
   const executors = await listExecutorStatus(db);
   const one = await served(c, { queue, executors });
+  const facts = await readQueueFacts(db, name);
   const readOnly = isReadOnly([one]);
   const content = {
     served: one,
-    diagnosis: diagnoseQueue(
-      await readQueueEvidence(db, name),
-      await listExecutorEvidence(db, name),
-    ),
+    facts,
+    explanation: explainQueue(facts),
     readOnly,
     mayOpen: {
       forensics: await may("view_forensics", { type: "page", id: "forensics" }),
