@@ -41,6 +41,19 @@ export type { AbortKind } from "./src/engine/abort_reason.ts";
 export type { Issue, StandardSchema } from "./src/engine/standard_schema.ts";
 export type { Backoff, FailedRun } from "./src/domain/backoff.ts";
 
+// What holds jobs back.
+export { defineLimiter } from "./src/domain/limiter.ts";
+export type {
+  Limiter,
+  LimiterBlocker,
+  LimiterDefinition,
+  LimiterKind,
+  LimiterPoint,
+  LimiterRule,
+  RateLimit,
+} from "./src/domain/limiter.ts";
+export type { CoolDown, LimiterApi } from "./src/engine/limiter_api.ts";
+
 // Enqueueing.
 export type {
   EnqueuedJob,

@@ -57,6 +57,28 @@ export function checkWorkers(value: unknown, problems: OptionProblems): void {
       problems.add(key, `${twice}; every worker needs its own name`, advice);
     } else names.add(name);
   }
+  checkLimiters(value, problems);
+}
+
+/** Two limiters of one name would be one, as whoever came last says it is. */
+function checkLimiters(
+  workers: readonly unknown[],
+  problems: OptionProblems,
+): void {
+  const known = new Map<string, string>();
+  for (const [index, worker] of workers.entries()) {
+    const { limiters } = (worker ?? {}) as { readonly limiters?: unknown };
+    for (const limiter of Array.isArray(limiters) ? limiters : []) {
+      const { name } = limiter as { readonly name: string };
+      const text = JSON.stringify(limiter);
+      if ((known.get(name) ?? text) !== text) {
+        const other = `names another limiter ${JSON.stringify(name)} than an ` +
+          `earlier worker; define it once and import it`;
+        problems.add(`workers[${index}]`, other, ADVICE.workers);
+      }
+      known.set(name, text);
+    }
+  }
 }
 
 /** Queues by name, each with a limit. */

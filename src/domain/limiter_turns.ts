@@ -45,6 +45,8 @@ export interface LaneBlock extends PartitionRef {
   readonly code: "cooldown" | "limit_reached";
   /** When it is worth another look; `null`: when one that runs has ended. */
   readonly eligibleMs: number | null;
+  /** At the instant of the decision. */
+  readonly used: number;
 }
 
 /** What became of a lane. */
@@ -82,7 +84,6 @@ interface Turning {
  */
 export function serveInTurn(asked: TurnsAsked): Turns {
   const states = new Map(asked.states);
-  const changed = new Map<string, PartitionState>();
   const room = new Map(asked.room);
   const line = new Map<string, number>();
   const turns: Turning[] = asked.lanes.map((lane) => {
@@ -96,7 +97,9 @@ export function serveInTurn(asked: TurnsAsked): Turns {
       const job = lane.jobs[served.length];
       const left = room.get(lane.queue) ?? 0;
       if (job === undefined || left <= 0) continue;
-      const blocks = tryJob(asked, { lane, job, states, changed });
+      const { partitions } = lane;
+      const { weights } = job;
+      const blocks = takeAll(states, { ...asked, partitions, weights });
       if (blocks.length > 0) {
         turn.block = hardest(asked, { lane, job, blocks, line });
         continue;
@@ -115,43 +118,48 @@ export function serveInTurn(asked: TurnsAsked): Turns {
       waits: block === null && served.length === 0 && lane.jobs.length > 0,
     };
   });
-  return { lanes, states: changed };
+  const changed = [...states].filter(([id, state]) =>
+    state !== asked.states.get(id)
+  );
+  return { lanes, states: new Map(changed) };
 }
 
-interface Trial {
-  readonly lane: Lane;
-  readonly job: LaneJob;
-  readonly states: Map<string, PartitionState>;
-  readonly changed: Map<string, PartitionState>;
+/** What one job takes, of which partitions. */
+export interface Taking {
+  readonly partitions: readonly PartitionRef[];
+  readonly weights: readonly number[];
+  readonly rules: ReadonlyMap<string, LimiterRule>;
+  readonly nowMs: number;
 }
 
-/** Takes from all partitions of a job, or from none and answers what is full. */
-function tryJob(
-  { rules, nowMs }: TurnsAsked,
-  { lane, job, states, changed }: Trial,
+/**
+ * Takes from all partitions of a job, or from none and answers what is full.
+ *
+ * @param states Is changed when it takes.
+ */
+export function takeAll(
+  states: Map<string, PartitionState>,
+  { partitions, weights, rules, nowMs }: Taking,
 ): LaneBlock[] {
   const taken = new Map<string, PartitionState>();
   const blocks: LaneBlock[] = [];
-  for (const [index, partition] of lane.partitions.entries()) {
+  for (const [index, partition] of partitions.entries()) {
     const rule = rules.get(partition.limiter);
     if (rule === undefined) continue;
     const id = partitionId(partition);
     const state = states.get(id) ?? UNUSED;
-    const weight = job.weights[index] ?? 1;
+    const weight = weights[index] ?? 1;
     const admission = admit(rule, { state, weight, nowMs });
     if (admission.ok) {
       const { used, countedMs } = admission;
       taken.set(id, { ...state, used, countedMs });
     } else {
-      const { code, eligibleMs } = admission;
-      blocks.push({ ...partition, code, eligibleMs });
+      const { code, eligibleMs, used } = admission;
+      blocks.push({ ...partition, code, eligibleMs, used });
     }
   }
   if (blocks.length > 0) return blocks;
-  for (const [id, state] of taken) {
-    states.set(id, state);
-    changed.set(id, state);
-  }
+  for (const [id, state] of taken) states.set(id, state);
   return [];
 }
 

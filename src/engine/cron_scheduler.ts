@@ -24,6 +24,7 @@ import {
   type NewCronSlot,
   settleFollowUp,
 } from "../store/cron_slots.ts";
+import { admitInserted } from "../store/enqueue_gate.ts";
 import { insertJobs } from "../store/jobs.ts";
 import { type Notice, sendNotice } from "../store/notices.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -230,6 +231,9 @@ class CronScheduler implements Service {
         ? []
         : await insertJobs(tx, [cronJob(entry, slot)]);
       const jobId = answer?.jobId ?? null;
+      // Its turn has come and a limiter says no: it stays the next one.
+      const refused = await admitInserted(tx, jobId === null ? [] : [jobId]);
+      if (refused.size > 0) return null;
       await settleFollowUp(tx, { name, ...slot, jobId });
       return jobId === null ? null : entry.queue;
     });

@@ -15,6 +15,7 @@ import {
   type EngineOptions,
 } from "./engine_options.ts";
 import { type EngineParts, engineParts } from "./engine_parts.ts";
+import { LimiterDeclarer } from "./limiter_declarer.ts";
 import { ServiceLoop } from "./service.ts";
 import { Bell, tick, type TickOptions, type TickReport } from "./tick.ts";
 import { windDown, within } from "./wind_down.ts";
@@ -77,6 +78,7 @@ export function createEngine(options: EngineOptions): Engine {
 class RunningEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #enqueuer: Enqueuer;
+  readonly #limiters: LimiterDeclarer;
   readonly #parts: EngineParts;
   readonly #loops: ReadonlyMap<string, ServiceLoop>;
   #state: "idle" | "starting" | "started" | "stopping" | "ticking" = "idle";
@@ -90,13 +92,16 @@ class RunningEngine implements Engine {
     this.#options = options;
     this.#parts = engineParts(options, {
       wantsJobs: () => this.#wantJobs(),
+      wantsLimited: () => this.#wantLimited(),
       ready: (queues) => this.#parts.producer.notice(queues),
       heard: (notice) => this.#heard(notice),
       listening: () => this.#listening(),
     });
     const { clock, random, onEvent, services, notifier } = this.#parts;
+    this.#limiters = new LimiterDeclarer(options.database);
     this.#enqueuer = new Enqueuer({
       database: options.database,
+      limiters: this.#limiters,
       coalesce: options.coalesce ?? false,
       onReady: (queues, { committed }) =>
         committed ? notifier.ready(queues) : notifier.readySoon(queues),
@@ -224,7 +229,7 @@ class RunningEngine implements Engine {
   }
 
   async #begin(): Promise<void> {
-    const { database, queues = {} } = this.#options;
+    const { database, workers = [], queues = {} } = this.#options;
     this.#parts.acknowledger.reopen();
     this.#parts.producer.jobsLeft = Infinity;
     const declared = Object.entries(queues);
@@ -232,6 +237,7 @@ class RunningEngine implements Engine {
       database,
       declared.map(([name, { limit }]) => ({ name, limit })),
     );
+    await this.#limiters.declareAll(workers);
   }
 
   /** Tells the others that nothing runs here any more, if they can be reached. */
@@ -267,6 +273,12 @@ class RunningEngine implements Engine {
 
   #wantJobs(): void {
     this.#wake(this.#parts.producer.name);
+    this.#wantLimited();
+  }
+
+  #wantLimited(): void {
+    const { limited } = this.#parts;
+    if (limited !== null) this.#wake(limited.name);
     this.#bell.ring();
   }
 

@@ -10,6 +10,11 @@ import {
 } from "./engine_options.ts";
 import { Executor } from "./executor.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import {
+  LimitedProducer,
+  type LimitedProducerOptions,
+} from "./limited_producer.ts";
+import { LimiterKeeper } from "./limiter_keeper.ts";
 import { Lifeline } from "./lifeline.ts";
 import { Listener, Notifier } from "./notifier.ts";
 import { Partitioner } from "./partitioner.ts";
@@ -18,11 +23,14 @@ import { Pruner } from "./pruner.ts";
 import { Refresher } from "./refresher.ts";
 import type { Service } from "./service.ts";
 import { Stager } from "./stager.ts";
+import { waitsForLimiters } from "./worker.ts";
 
 /** What the parts of an engine tell the whole. */
 export interface Signals {
   /** The producer should look for work. */
   readonly wantsJobs: () => void;
+  /** So should that of jobs which wait for limiters. */
+  readonly wantsLimited: () => void;
   /** There is work in these queues. */
   readonly ready: (queues: readonly string[]) => void;
   /** Another process gave a hint. */
@@ -47,6 +55,8 @@ interface Running {
   readonly heartbeat: Heartbeat;
   readonly acknowledger: Acknowledger;
   readonly producer: Producer;
+  /** `null` where no worker waits for limiters. */
+  readonly limited: LimitedProducer | null;
   readonly refresher: Refresher;
 }
 
@@ -87,6 +97,7 @@ export function engineParts(
     ...(options.notify ?? true ? [keeping.listener] : []),
     ...guests,
     keeping.stager,
+    ...(running.limited === null ? [] : [running.limited]),
     running.producer,
     keeping.lifeline,
     ...keeping.keepers,
@@ -107,9 +118,12 @@ function runningParts(base: Base): Running {
     clock,
     random,
     onEvent,
-    onResult: (result) => acknowledger.add(result),
+    onResult: (result) => acknowledger.add(limited?.watch(result) ?? result),
     isFull: () => acknowledger.full,
-    onHungry: (queue) => producer.hungry(queue),
+    onHungry(queue) {
+      limited?.hungry();
+      return producer.hungry(queue);
+    },
   });
   const heartbeat = heartbeatPart(base, executor);
   const executorId = () => heartbeat.executorId;
@@ -130,9 +144,17 @@ function runningParts(base: Base): Running {
     clock,
     onEvent,
     executorId,
-    workers: workers.map((worker) => worker.name),
+    workers: workers.filter((worker) => !waitsForLimiters(worker))
+      .map((worker) => worker.name),
     pollMs: options.pollMs ?? ENGINE_DEFAULTS.pollMs,
     wake: signals.wantsJobs,
+  });
+  const isFull = () => acknowledger.full;
+  const limited: LimitedProducer | null = limitedPart(base, {
+    executor,
+    executorId,
+    producer,
+    isFull,
   });
   const refresher = new Refresher({
     database,
@@ -143,7 +165,29 @@ function runningParts(base: Base): Running {
     executorId,
     onRoom: (queues) => producer.notice(queues),
   });
-  return { executor, heartbeat, acknowledger, producer, refresher };
+  return { executor, heartbeat, acknowledger, producer, limited, refresher };
+}
+
+/** A process whose workers wait for no limiter asks for none. */
+function limitedPart(
+  { options, signals, clock, onEvent }: Base,
+  parts: Pick<LimitedProducerOptions, "executor" | "executorId" | "isFull"> & {
+    readonly producer: Producer;
+  },
+): LimitedProducer | null {
+  const workers = (options.workers ?? []).filter(waitsForLimiters);
+  if (workers.length === 0) return null;
+  const { producer: budget, ...rest } = parts;
+  return new LimitedProducer({
+    ...rest,
+    budget,
+    database: options.database,
+    clock,
+    onEvent,
+    workers: workers.map((worker) => worker.name),
+    pollMs: options.pollMs ?? ENGINE_DEFAULTS.pollMs,
+    wake: signals.wantsLimited,
+  });
 }
 
 function heartbeatPart(
@@ -194,7 +238,11 @@ function keepingParts({ options, signals, clock, onEvent }: Base): Keeping {
       onReady,
       missingAfterMs: set.heartbeatMissingMs,
     }),
-    keepers: [new Partitioner(keeping), new Pruner(keeping)],
+    keepers: [
+      new Partitioner(keeping),
+      new Pruner(keeping),
+      new LimiterKeeper({ ...keeping, onReady }),
+    ],
     keptUntil: new Map(),
   };
 }

@@ -1,24 +1,20 @@
 import type { Database } from "../db/database.ts";
-import { withArgsVersion } from "../domain/args_version.ts";
-import { type JobId, jobInsertedAt, normalizeTags } from "../domain/job.ts";
-import {
-  uniqueKey,
-  type UniqueRule,
-  uniqueRule,
-} from "../domain/unique_key.ts";
-import {
-  type InsertAnswer,
-  insertJobs,
-  INSERTS_MAX,
-  type JobInsert,
-} from "../store/jobs.ts";
+import { type JobId, jobInsertedAt } from "../domain/job.ts";
+import { blockerSentence, type LimiterBlocker } from "../domain/limiter.ts";
+import { admitInserted, type RefusedJobs } from "../store/enqueue_gate.ts";
+import { type InsertAnswer, insertJobs, INSERTS_MAX } from "../store/jobs.ts";
 import { replaceJob } from "../store/unique_keys.ts";
-import { checkArgs } from "./args.ts";
-import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
 import type { Inserter } from "./inserter.ts";
+import {
+  type EnqueueInput,
+  type Preparation,
+  prepare,
+  type Prepared,
+} from "./prepare.ts";
 import type { Issue } from "./standard_schema.ts";
-import { NOTHING_STORED, type StoredJson, toStored } from "./stored_json.ts";
 import type { AnyWorker, InputOf } from "./worker.ts";
+
+export type { EnqueueInput } from "./prepare.ts";
 
 /** A job that was inserted. */
 export interface EnqueuedJob {
@@ -41,15 +37,13 @@ export type EnqueueResult =
   }
   /** Nothing was written: the args or an option can not be used. */
   | { readonly status: "invalid"; readonly issues: readonly Issue[] }
-  /** Reserved for limits that refuse at enqueue. Nothing answers it yet. */
-  | { readonly status: "blocked"; readonly reason: string };
-
-/** One of many. */
-export interface EnqueueInput {
-  readonly worker: AnyWorker;
-  readonly args: unknown;
-  readonly options?: Omit<EnqueueOptions, "database">;
-}
+  /** Limiters that hold at enqueue refused it: nothing was written. */
+  | {
+    readonly status: "blocked";
+    readonly blockers: readonly LimiterBlocker[];
+    /** The first of them, as a sentence. */
+    readonly reason: string;
+  };
 
 /** Many, each typed by its own worker. */
 export type EnqueueInputs<Workers extends readonly AnyWorker[]> = {
@@ -59,22 +53,8 @@ export type EnqueueInputs<Workers extends readonly AnyWorker[]> = {
   };
 };
 
-/** What was checked, and is to be inserted. */
-interface Prepared {
-  readonly insert: JobInsert;
-  readonly rule: UniqueRule | null;
-  /** Of its args and meta, as text. */
-  readonly length: number;
-}
-
-const NO_OPTIONS: Omit<EnqueueOptions, "database"> = {};
-
 /** One statement carries so much text; a single job may have 2 MiB. */
 const BATCH_LENGTH_MAX = 16 * 1_048_576;
-
-type Preparation =
-  | { readonly ok: true; readonly prepared: Prepared }
-  | { readonly ok: false; readonly issues: readonly Issue[] };
 
 /** Checks and inserts one job, in one statement with others at the same time. */
 export async function enqueueJob(
@@ -107,7 +87,8 @@ export async function enqueueJobs(
     if (preparation.ok) valid.push(preparation.prepared);
   }
   const batches = toBatches(valid);
-  const results = batches.length <= 1
+  const isGated = valid.some((item) => item.gated);
+  const results = batches.length <= 1 && !isGated
     ? await insertAll(db, batches)
     : await insertTogether(db, batches);
   let next = 0;
@@ -164,14 +145,41 @@ async function insertAll(
   const results: EnqueueResult[] = [];
   for (const batch of batches) {
     const answers = await insertJobs(db, batch.map((item) => item.insert));
+    const refused = await gate(db, { batch, answers });
     for (const [index, answer] of answers.entries()) {
       const item = batch[index];
       if (item === undefined) continue;
+      const blockers = refused?.get(answer.jobId);
+      if (blockers !== undefined) {
+        results.push(toBlocked(blockers));
+        continue;
+      }
       const result = toResult(db, item, answer);
       results.push(result instanceof Promise ? await result : result);
     }
   }
   return results;
+}
+
+/** Asks the limiters that hold at enqueue about what was inserted. */
+function gate(
+  db: Database,
+  { batch, answers }: {
+    readonly batch: readonly Prepared[];
+    readonly answers: readonly InsertAnswer[];
+  },
+): Promise<RefusedJobs> | null {
+  if (!batch.some((item) => item.gated)) return null;
+  const inserted = answers.filter(({ status }, index) =>
+    status === "inserted" && batch[index]?.gated
+  );
+  return admitInserted(db, inserted.map(({ jobId }) => jobId));
+}
+
+function toBlocked(blockers: readonly LimiterBlocker[]): EnqueueResult {
+  const [first] = blockers;
+  const reason = first === undefined ? "" : blockerSentence(first);
+  return { status: "blocked", blockers, reason };
 }
 
 function toResult(
@@ -199,77 +207,4 @@ async function toConflict(
     await replaceJob(db, { jobId, fields, insert });
   const job = { id: jobId, insertedAt: jobInsertedAt(jobId) };
   return { status: "conflict", job, replaced };
-}
-
-/** At once, unless a schema or a key has to be waited for. */
-function prepare(input: EnqueueInput): Preparation | Promise<Preparation> {
-  const { worker, options = NO_OPTIONS } = input;
-  const args = toStored(input.args);
-  const meta = options.meta == null ? NOTHING_STORED : toStored(options.meta);
-  const issues = options === NO_OPTIONS ? [] : checkOptions(options);
-  if (!args.ok) issues.push({ path: "args", message: args.message });
-  if (!meta.ok) issues.push({ path: "meta", message: meta.message });
-  if (!args.ok) return { ok: false, issues };
-  const stored = {
-    args: args.stored,
-    meta: meta.ok ? meta.stored : NOTHING_STORED.stored,
-  };
-  if (worker.args === null) return toPreparation(input, { stored, issues });
-  return checkArgs(worker, args.stored.value).then((check) => {
-    if (!check.ok) issues.push(...check.issues);
-    return toPreparation(input, { stored, issues });
-  });
-}
-
-interface Checked {
-  readonly stored: { readonly args: StoredJson; readonly meta: StoredJson };
-  readonly issues: readonly Issue[];
-}
-
-function toPreparation(
-  { worker, options = NO_OPTIONS }: EnqueueInput,
-  { stored: { args, meta }, issues }: Checked,
-): Preparation | Promise<Preparation> {
-  if (issues.length > 0) return { ok: false, issues };
-  const insert: JobInsert = {
-    queue: options.queue ?? worker.queue,
-    worker: worker.name,
-    get args() {
-      return args.value;
-    },
-    argsText: args.text,
-    meta: withArgsVersion(meta.value, worker.version),
-    tags: options.tags === undefined && worker.tags.length === 0
-      ? worker.tags
-      : normalizeTags([...worker.tags, ...options.tags ?? []]),
-    priority: options.priority ?? worker.priority,
-    maxAttempts: options.maxAttempts ?? worker.maxAttempts,
-    runAt: options.runAt ?? null,
-    delayMs: options.delayMs ?? null,
-    deadlineMs: options.deadlineMs ?? worker.deadlineMs,
-  };
-  const rule = uniqueRule(worker.unique, options.unique);
-  const length = args.text.length + meta.text.length;
-  const prepared = { insert, rule, length };
-  return rule === null ? { ok: true, prepared } : toUnique(prepared, rule);
-}
-
-async function toUnique(
-  prepared: Prepared,
-  rule: UniqueRule,
-): Promise<Preparation> {
-  const { queue, worker, args, meta = {} } = prepared.insert;
-  const unique = {
-    // Which version it was is not what makes it the same.
-    key: await uniqueKey(rule, {
-      queue,
-      worker,
-      args,
-      meta: withArgsVersion(meta, 1),
-    }),
-    states: rule.states,
-    periodMs: rule.periodMs,
-  };
-  const insert = { ...prepared.insert, unique };
-  return { ok: true, prepared: { ...prepared, insert } };
 }

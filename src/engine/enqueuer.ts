@@ -8,11 +8,13 @@ import {
 } from "./enqueue.ts";
 import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
 import { Inserter } from "./inserter.ts";
-import type { AnyWorker } from "./worker.ts";
+import type { LimiterDeclarer } from "./limiter_declarer.ts";
+import { type AnyWorker, isRefusedByLimiters } from "./worker.ts";
 
 /** What the enqueuer needs. */
 export interface EnqueuerOptions {
   readonly database: Database;
+  readonly limiters: LimiterDeclarer;
   /** Single enqueues that come at once share a statement. */
   readonly coalesce: boolean;
   /** There is work in these queues; or there will be, when the host commits. */
@@ -47,14 +49,19 @@ export class Enqueuer {
     const issues = checkOptions(database === undefined ? {} : { database });
     if (issues.length > 0) return { status: "invalid", issues };
     const input = { worker, args, options };
-    if (database === undefined) {
+    // A refusal takes a transaction, and so does a host's own.
+    if (database === undefined && !isRefusedByLimiters(worker)) {
+      if (worker.limiters.length > 0) {
+        await this.#options.limiters.before([worker], undefined);
+      }
       const inserter = this.#inserter;
       const own = this.#options.database;
       const result = await enqueueJob(own, { input, inserter });
       this.#tell([result], { committed: true });
       return result;
     }
-    const [result] = await this.enqueueMany([input], { database });
+    const own = database === undefined ? {} : { database };
+    const [result] = await this.enqueueMany([input], own);
     assert(result !== undefined, "every input has an answer");
     return result;
   }
@@ -63,6 +70,10 @@ export class Enqueuer {
     inputs: readonly EnqueueInput[],
     { database }: { readonly database?: Database },
   ): Promise<EnqueueResult[]> {
+    if (inputs.some(({ worker }) => worker.limiters.length > 0)) {
+      const workers = inputs.map(({ worker }) => worker);
+      await this.#options.limiters.before(workers, database);
+    }
     const results = await enqueueJobs(
       database ?? this.#options.database,
       inputs,

@@ -103,6 +103,7 @@ async function work(
       else await passes.ifDue(service);
     }
     const before = producer.claimed;
+    if (parts.limited !== null) await passes.now(parts.limited);
     await passes.now(producer);
     const found = producer.claimed > before;
     // A hook may enqueue: the end is when there is none left.

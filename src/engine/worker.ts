@@ -1,6 +1,11 @@
 import { assert } from "../assert.ts";
 import type { Backoff } from "../domain/backoff.ts";
 import { isName, isWhole, JOB_BOUNDS } from "../domain/job.ts";
+import {
+  type Limiter,
+  LIMITER_BOUNDS,
+  LIMITER_KINDS,
+} from "../domain/limiter.ts";
 import type { UniqueOptions } from "../domain/unique_key.ts";
 import { checkOptions } from "./enqueue_options.ts";
 import { type AnyHooks, hooksOf, type WorkerHooks } from "./hooks.ts";
@@ -59,6 +64,8 @@ export interface WorkerDefinition<
   readonly recordOutput?: boolean;
   /** When two of its jobs count as the same; never when left out. */
   readonly unique?: boolean | UniqueOptions;
+  /** What holds its jobs back, as `defineLimiter()` made it; up to 5. */
+  readonly limiters?: readonly Limiter[];
   /**
    * Of its args: 1 to 1,000; 1 when left out. Raise it when args change in a way
    * that old ones do not fit.
@@ -95,6 +102,7 @@ export interface AnyWorker {
   readonly deadlineMs: number | null;
   readonly recordOutput: boolean;
   readonly unique: boolean | UniqueOptions | undefined;
+  readonly limiters: readonly Limiter[];
   readonly version: number;
   readonly upgrade: Upgrades;
   /** `null` without any, so that most runs ask only once. */
@@ -148,6 +156,7 @@ export function defineWorker<Input, Parsed, Output>(
   const { maxAttempts = JOB_BOUNDS.maxAttemptsDefault } = definition;
   const { unique, deadlineMs, timeoutMs, perform, middleware = [] } =
     definition;
+  const { limiters = NO_LIMITERS } = definition;
   const { version = 1, upgrade = {} } = definition;
   assert(isName(name), "a worker's name has 1 to 128 characters");
   assert(typeof perform === "function", `perform of ${name} is a function`);
@@ -159,6 +168,7 @@ export function defineWorker<Input, Parsed, Output>(
     areMiddleware(middleware),
     `middleware of ${name} is a list of at most ${MIDDLEWARE_MAX} functions`,
   );
+  checkLimiters(name, limiters);
   checkVersions({ name, version, upgrade });
   // The rest may be said by each call as well.
   const [issue] = checkOptions({
@@ -183,9 +193,34 @@ export function defineWorker<Input, Parsed, Output>(
     deadlineMs: deadlineMs ?? null,
     recordOutput: definition.recordOutput ?? false,
     unique,
+    limiters,
     version,
     upgrade,
     hooks: hooksOf(definition),
     middleware: middleware.length === 0 ? null : middleware,
   };
+}
+
+const NO_LIMITERS: readonly Limiter[] = [];
+
+function checkLimiters(worker: string, limiters: readonly Limiter[]): void {
+  const { perWorkerMax } = LIMITER_BOUNDS;
+  assert(
+    Array.isArray(limiters) && limiters.length <= perWorkerMax &&
+      limiters.every((limiter) => LIMITER_KINDS.includes(limiter?.kind)),
+    `limiters of ${worker} is a list of at most ${perWorkerMax} that ` +
+      `defineLimiter() returned`,
+  );
+  const names = new Set(limiters.map(({ name }) => name));
+  assert(names.size === limiters.length, `${worker} names a limiter once`);
+}
+
+/** Whether its jobs wait for limiters, and not only for an executor. */
+export function waitsForLimiters({ limiters }: AnyWorker): boolean {
+  return limiters.some(({ at }) => at === "dispatch");
+}
+
+/** Whether limiters may refuse to take its jobs in. */
+export function isRefusedByLimiters({ limiters }: AnyWorker): boolean {
+  return limiters.some(({ at }) => at === "enqueue");
 }

@@ -14,6 +14,7 @@ import {
   type NewCronSlot,
   recordCronSlots,
 } from "./cron_slots.ts";
+import { admitInserted } from "./enqueue_gate.ts";
 import { insertJobs, type JobInsert } from "./jobs.ts";
 import { cancelJob } from "./transitions.ts";
 
@@ -133,7 +134,7 @@ async function lockLeasesOf(
   `);
 }
 
-/** Inserts the jobs of the claimed instants. */
+/** Inserts the jobs of the claimed instants, but for those a limiter refuses. */
 async function insertClaimed(
   tx: Database,
   { firing, decisions }: {
@@ -153,10 +154,12 @@ async function insertClaimed(
       })
     ),
   );
+  const refused = await admitInserted(tx, answers.map(({ jobId }) => jobId));
   const jobIds = new Map<Date, JobId>();
   for (const [index, { plannedAt }] of claimed.entries()) {
     const answer = answers[index];
-    if (answer !== undefined) jobIds.set(plannedAt, answer.jobId);
+    if (answer === undefined || refused.has(answer.jobId)) continue;
+    jobIds.set(plannedAt, answer.jobId);
   }
   return jobIds;
 }
@@ -215,10 +218,11 @@ function toSlot(
     : blockedBy === null
     ? undefined
     : jobIds.get(blockedBy);
+  const jobId = jobIds.get(plannedAt) ?? null;
   return {
     plannedAt,
-    state,
-    jobId: jobIds.get(plannedAt) ?? null,
+    state: state === "claimed" && jobId === null ? "skipped" : state,
+    jobId,
     blockedById: blockedById ?? null,
   };
 }

@@ -96,15 +96,11 @@ export async function replaceMisplaced(
       limit ${limit}
       for update skip locked
     ),
+    ${STALE_LANES}
     stale as materialized (
       select limited.ctid as place
-      from yardmaster.lanes
-      join yardmaster.limited on limited.lane_id = lanes.id
-      where lanes.limiters is distinct from (
-        select array_agg(limiter order by limiter)
-        from yardmaster.worker_limits
-        where worker_limits.worker = lanes.worker and point = 'dispatch'
-      )
+      from stale_lane
+      join yardmaster.limited on limited.lane_id = stale_lane.id
       limit ${limit}
       for update of limited skip locked
     ),
@@ -131,4 +127,66 @@ export async function replaceMisplaced(
     from total
   `);
   return rows[0] ?? { moved: 0, queues: [] };
+}
+
+/** Lanes of other limiters than their worker has now; with or without a row. */
+const STALE_LANES = sql`
+  named as materialized (
+    select worker, array_agg(limiter order by limiter) as limiters
+    from yardmaster.worker_limits
+    where point = 'dispatch'
+    group by worker
+  ),
+  stale_lane as materialized (
+    select lane.id
+    from (
+      select id, worker, limiters from yardmaster.lanes
+      union
+      select lane_id, worker, limiters from yardmaster.lane_arrivals
+    ) as lane
+    left join named using (worker)
+    where lane.limiters is distinct from named.limiters
+  ),
+`;
+
+/**
+ * Deletes lanes, and arrivals at them, that are empty and stay so: their worker
+ * has other limiters now, or none.
+ *
+ * @returns How many lanes.
+ */
+export async function pruneStaleLanes(db: Database): Promise<number> {
+  return await db.transaction(async (tx) => {
+    // Held first and judged in another statement: a job that came in between is
+    // seen then, and one that comes later makes its lane anew.
+    const held = await tx.query<{ id: string }>(sql`
+      with ${STALE_LANES}
+      held as materialized (
+        select lanes.id
+        from yardmaster.lanes
+        join stale_lane using (id)
+        limit 1000
+        for update of lanes skip locked
+      )
+      select id::text from held
+    `);
+    const rows = await tx.query(sql`
+      with ${STALE_LANES}
+      arrival as (
+        delete from yardmaster.lane_arrivals
+        where lane_id in (select id from stale_lane)
+          and not exists (
+            select from yardmaster.limited
+            where limited.lane_id = lane_arrivals.lane_id
+          )
+      )
+      delete from yardmaster.lanes
+      where id = any (${held.map(({ id }) => id)}::uuid[])
+        and not exists (
+          select from yardmaster.limited where limited.lane_id = lanes.id
+        )
+      returning id
+    `);
+    return rows.length;
+  });
 }

@@ -1,6 +1,5 @@
 /** Claims of jobs that wait for limiters, in one transaction. */
 import type { Database } from "../db/database.ts";
-import type { LimiterRule } from "../domain/limiter.ts";
 import type { PartitionState } from "../domain/limiter_admission.ts";
 import {
   type Lane,
@@ -17,6 +16,8 @@ import {
   lockPartitions,
   readGrants,
   readHeads,
+  ruleOf,
+  stateOf,
 } from "./limited_locks.ts";
 import { applyTurns } from "./limited_turns.ts";
 
@@ -47,6 +48,7 @@ export async function claimLimitedJobs(
     const lanes = await lockLanes(tx, demand);
     if (lanes.length === 0) return { jobs: [], isDry: true };
     const partitions = await lockPartitions(tx, lanes);
+    const held = new Set(partitions.map(partitionId));
     const headsMax = Math.max(Math.floor(HEADS_MAX / lanes.length), 10);
     const { nowMs, heads } = await readHeads(tx, { lanes, headsMax });
     const states = stateMap(partitions, await readGrants(tx, partitions));
@@ -54,7 +56,12 @@ export async function claimLimitedJobs(
       partitions.map((each) => [each.limiter, ruleOf(each)]),
     );
     const turns = serveInTurn({
-      lanes: lanes.map((lane) => toLane(lane, heads.get(lane.id))),
+      // A partition that is missing was idle, and pruned at this moment: the
+      // next claim makes it anew.
+      lanes: lanes.map((lane) => toLane(lane, heads.get(lane.id)))
+        .filter((lane) =>
+          lane.partitions.every((each) => held.has(partitionId(each)))
+        ),
       rules,
       states,
       room: new Map(lanes.map(({ queue, room }) => [queue, room])),
@@ -80,19 +87,9 @@ function stateMap(
 ): Map<string, PartitionState> {
   return new Map(partitions.map((part) => {
     const id = partitionId(part);
-    const isCounted = part.kind === "concurrency";
-    return [id, {
-      used: isCounted ? granted.get(id) ?? 0 : part.used,
-      countedMs: part.countedMs,
-      cooldown: part.cooldownMs === null
-        ? null
-        : { untilMs: part.cooldownMs, reason: part.cooldownReason ?? "" },
-    }];
+    const used = part.kind === "concurrency" ? granted.get(id) ?? 0 : part.used;
+    return [id, stateOf(part, used)];
   }));
-}
-
-function ruleOf({ kind, capacity, perMs }: LockedPartition): LimiterRule {
-  return { kind, capacity, perMs };
 }
 
 function toLane(lane: LockedLane, jobs: readonly HeadJob[] = []): Lane {

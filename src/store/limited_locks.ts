@@ -1,7 +1,8 @@
 /** What a claim of limited jobs holds while it decides. */
 import type { Database } from "../db/database.ts";
 import { type Sql, sql } from "../db/sql.ts";
-import type { LimiterKind } from "../domain/limiter.ts";
+import type { LimiterRule } from "../domain/limiter.ts";
+import type { PartitionState } from "../domain/limiter_admission.ts";
 import {
   type LaneJob,
   partitionId,
@@ -94,10 +95,8 @@ export async function lockLanes(
 }
 
 /** A partition that a transaction holds, with the rule of its limiter. */
-export interface LockedPartition extends PartitionRef {
-  readonly kind: LimiterKind;
-  readonly capacity: number;
-  readonly perMs: number | null;
+export interface LockedPartition extends PartitionRef, LimiterRule {
+  readonly isPartitioned: boolean;
   readonly used: number;
   readonly countedMs: number;
   readonly cooldownMs: number | null;
@@ -126,7 +125,8 @@ export async function lockPartitions(
     )
     select held.limiter, held.key, known.kind::text as "kind",
       coalesce(known.chosen_capacity, known.declared_capacity) as "capacity",
-      known.per_ms as "perMs", held.used,
+      known.per_ms as "perMs", known.partition_by is not null as
+        "isPartitioned", held.used,
       ${epochMs(sql`held.counted_at`)} as "countedMs",
       ${epochMs(sql`greatest(held.cooldown_until, known.cooldown_until)`)}
         as "cooldownMs",
@@ -214,4 +214,20 @@ export async function readGrants(
     group by given.limiter, given.key
   `);
   return new Map(rows.map((row) => [partitionId(row), row.used]));
+}
+
+/** The rule by which a partition counts. */
+export function ruleOf({ kind, capacity, perMs }: LimiterRule): LimiterRule {
+  return { kind, capacity, perMs };
+}
+
+/** How a partition stands, with what is used of it. */
+export function stateOf(part: LockedPartition, used: number): PartitionState {
+  return {
+    used,
+    countedMs: part.countedMs,
+    cooldown: part.cooldownMs === null
+      ? null
+      : { untilMs: part.cooldownMs, reason: part.cooldownReason ?? "" },
+  };
 }

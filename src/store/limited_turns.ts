@@ -41,6 +41,11 @@ export async function applyTurns(
 ): Promise<ClaimedJob[]> {
   const { nowMs, executorId } = applied;
   const jobIds = applied.turns.lanes.flatMap((turn) => turn.served);
+  const hasNone = sql`not exists (
+    select from yardmaster.limited
+    where limited.lane_id = lane.id
+      and limited.job_id <> all (${jobIds}::bigint[])
+  )`;
   return await tx.query<ClaimedJob>(sql`
     with taken as (
       delete from yardmaster.limited
@@ -111,20 +116,12 @@ export async function applyTurns(
         looks smallint
       )
       where lane.id = next.id
-        and not (${emptied(applied)}::uuid[] @> array[lane.id] and not exists (
-          select from yardmaster.limited
-          where limited.lane_id = lane.id
-            and limited.job_id <> all (${jobIds}::bigint[])
-        ))
+        and not (lane.id = any (${emptied(applied)}::uuid[]) and ${hasNone})
     ),
     ended as (
       delete from yardmaster.lanes as lane
       where lane.id = any (${emptied(applied)}::uuid[])
-        and not exists (
-          select from yardmaster.limited
-          where limited.lane_id = lane.id
-            and limited.job_id <> all (${jobIds}::bigint[])
-        )
+        and ${hasNone}
     )
     select
       (select id::text from lease) as "leaseId",

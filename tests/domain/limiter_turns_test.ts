@@ -63,7 +63,7 @@ Deno.test("serveInTurn() lets a blocked lane take nothing from the others", () =
     {
       id: "a",
       served: [],
-      block: { ...blocked, code: "limit_reached", eligibleMs: null },
+      block: { ...blocked, code: "limit_reached", eligibleMs: null, used: 2 },
       waits: false,
     },
     { id: "b", served: ["b0"], block: null, waits: false },

@@ -1,0 +1,188 @@
+import type { Database } from "../db/database.ts";
+import type { JobId } from "../domain/job.ts";
+import type { OnEvent } from "../events.ts";
+import { lookAtLanes, releaseGrants } from "../store/lanes.ts";
+import { LEASE_JOBS_MAX, type QueueDemand } from "../store/leases.ts";
+import { claimLimitedJobs } from "../store/limited_claims.ts";
+import type { EndedRun } from "./acknowledger.ts";
+import type { Clock } from "./clock.ts";
+import type { Executor } from "./executor.ts";
+import type { Service, ServicePass } from "./service.ts";
+import type { QueueSlots } from "./slots.ts";
+
+/** What the producer of limited jobs needs. */
+export interface LimitedProducerOptions {
+  readonly database: Database;
+  readonly executor: Executor;
+  /** Those that wait for limiters, and no others. */
+  readonly workers: readonly string[];
+  readonly clock: Clock;
+  readonly onEvent: OnEvent;
+  /** `null` while this process is not known to the others. */
+  readonly executorId: () => number | null;
+  /** Nothing is claimed while too much is unwritten. */
+  readonly isFull: () => boolean;
+  /** Between two looks when nothing is to be found. */
+  readonly pollMs: number;
+  /** Makes the next pass follow at once. */
+  readonly wake: () => void;
+  /** What `tick()` may claim, of all producers together. */
+  readonly budget: { jobsLeft: number; claimed: number };
+}
+
+/** After a look that was in vain the next follows soon, then less and less so. */
+const POLL_LEAST_MS = 20;
+const POLL_GROWTH = 1.5;
+/** Ended jobs that one statement takes the grants of. */
+const ENDED_MAX = 2_000;
+
+/**
+ * Claims jobs that wait for limiters, beside the producer of all others. It
+ * fetches nothing ahead: what waits here would hold grants and not run. Only
+ * where the slots of a queue turn over fast a few jobs wait for the next slot, or
+ * other jobs, which are fetched ahead, would take every one of them.
+ */
+export class LimitedProducer implements Service {
+  readonly name = "limited_producer";
+  readonly #options: LimitedProducerOptions;
+  /** Claimed here, and the end of their run is not written. */
+  readonly #held = new Map<JobId, string>();
+  #ended: JobId[] = [];
+  #pollMs = POLL_LEAST_MS;
+
+  constructor(options: LimitedProducerOptions) {
+    this.#options = options;
+  }
+
+  /** A slot is free. */
+  hungry(): void {
+    this.#options.wake();
+  }
+
+  /**
+   * Hears when the end of a run is written: what it held is free then.
+   *
+   * @returns The result to write instead, if it is one of a job claimed here.
+   */
+  watch(result: EndedRun): EndedRun | null {
+    const { jobId, onAnswer } = result;
+    if (!this.#held.has(jobId)) return null;
+    return {
+      ...result,
+      onAnswer: (answer) => {
+        this.#end(jobId);
+        onAnswer?.(answer);
+      },
+    };
+  }
+
+  #end(jobId: JobId): void {
+    this.#held.delete(jobId);
+    this.#ended.push(jobId);
+    if (this.#ended.length === 1) this.#options.wake();
+  }
+
+  async runOnce(): Promise<ServicePass> {
+    const { database, executor, workers, pollMs } = this.#options;
+    const executorId = this.#options.executorId();
+    const queues = this.#demand();
+    const ended = this.#ended.slice(0, ENDED_MAX);
+    if (executorId === null || (queues.length === 0 && ended.length === 0)) {
+      return { worked: false, nextInMs: pollMs };
+    }
+    const release = await releaseGrants(database, ended);
+    this.#ended = [...release.held, ...this.#ended.slice(ended.length)];
+    const seen = await lookAtLanes(database, {
+      queues: [...executor.queues.keys()],
+      workers,
+      freed: release.freed,
+    });
+    const { nextInMs, hasMore } = seen;
+    if (queues.length === 0 || nextInMs === null || nextInMs > 0) {
+      this.#pollMs = POLL_LEAST_MS;
+      // Rounded up: a timer that is early finds nothing.
+      const waitMs = Math.min(Math.ceil(nextInMs ?? pollMs), pollMs);
+      return {
+        worked: hasMore || this.#ended.length > release.held.length,
+        nextInMs: Math.max(waitMs, 1),
+      };
+    }
+    return await this.#claim(executorId, queues);
+  }
+
+  async #claim(
+    executorId: number,
+    queues: readonly QueueDemand[],
+  ): Promise<ServicePass> {
+    const { database, executor, workers, clock, onEvent, budget, pollMs } =
+      this.#options;
+    const beganMs = clock.monotonicMs();
+    const { jobs, isDry } = await claimLimitedJobs(database, {
+      executorId,
+      workers,
+      queues,
+    });
+    if (isDry) {
+      // Somebody else holds what is due, or its queue is paused.
+      this.#pollMs = Math.min(this.#pollMs * POLL_GROWTH, pollMs);
+      return { worked: false, nextInMs: this.#pollMs };
+    }
+    this.#pollMs = POLL_LEAST_MS;
+    if (jobs.length > 0) {
+      budget.jobsLeft -= jobs.length;
+      budget.claimed += jobs.length;
+      const tookMs = clock.monotonicMs() - beganMs;
+      onEvent({ type: "jobs_claimed", jobs: jobs.length, tookMs });
+      for (const { jobId, queue } of jobs) this.#held.set(jobId, queue);
+      executor.accept(jobs);
+    }
+    return { worked: true };
+  }
+
+  #demand(): QueueDemand[] {
+    const { executor, budget, isFull } = this.#options;
+    if (isFull()) return [];
+    this.#forgetDropped();
+    const held = new Map<string, number>();
+    for (const queue of this.#held.values()) {
+      held.set(queue, (held.get(queue) ?? 0) + 1);
+    }
+    let left = Math.min(budget.jobsLeft, LEASE_JOBS_MAX);
+    const demands: QueueDemand[] = [];
+    for (const slots of executor.queues.values()) {
+      const wanted = slots.paused ? 0 : room(slots, held.get(slots.name) ?? 0);
+      const most = Math.min(wanted, left);
+      if (most <= 0) continue;
+      left -= most;
+      const { name, declaredLimit } = slots;
+      const prefetch = Math.max(most - (slots.limit - slots.held), 0);
+      demands.push({
+        queue: name,
+        declaredLimit,
+        held: slots.held,
+        prefetch,
+        most,
+      });
+    }
+    return demands;
+  }
+
+  /** Jobs that left without a result: somebody else holds them by now. */
+  #forgetDropped(): void {
+    const { runs } = this.#options.executor;
+    if (this.#held.size <= 2 * runs.size + 1_000) return;
+    const here = new Set([...runs].map((run) => run.jobId));
+    for (const jobId of this.#held.keys()) {
+      if (!here.has(jobId)) this.#held.delete(jobId);
+    }
+  }
+}
+
+/** How many limited jobs a queue takes; `mine` of them are here already. */
+function room(slots: QueueSlots, mine: number): number {
+  const free = slots.limit - slots.held;
+  // Its slots turn over so fast that others are fetched ahead.
+  const isFast = slots.lowMark >= 1;
+  const share = isFast ? Math.max(Math.floor(slots.limit / 2), 1) - mine : 0;
+  return Math.max(free, share);
+}

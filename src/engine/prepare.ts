@@ -1,0 +1,124 @@
+/** What is checked of a job before it is inserted. */
+import { withArgsVersion } from "../domain/args_version.ts";
+import { normalizeTags } from "../domain/job.ts";
+import { weightProblem } from "../domain/limiter.ts";
+import {
+  uniqueKey,
+  type UniqueRule,
+  uniqueRule,
+} from "../domain/unique_key.ts";
+import type { JobInsert } from "../store/jobs.ts";
+import { checkArgs } from "./args.ts";
+import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
+import type { Issue } from "./standard_schema.ts";
+import { NOTHING_STORED, type StoredJson, toStored } from "./stored_json.ts";
+import {
+  type AnyWorker,
+  isRefusedByLimiters,
+  waitsForLimiters,
+} from "./worker.ts";
+
+/** One of many. */
+export interface EnqueueInput {
+  readonly worker: AnyWorker;
+  readonly args: unknown;
+  readonly options?: Omit<EnqueueOptions, "database">;
+}
+
+/** What was checked, and is to be inserted. */
+export interface Prepared {
+  readonly insert: JobInsert;
+  readonly rule: UniqueRule | null;
+  /** Its worker has limiters that refuse at enqueue. */
+  readonly gated: boolean;
+  /** Of its args and meta, as text. */
+  readonly length: number;
+}
+
+const NO_OPTIONS: Omit<EnqueueOptions, "database"> = {};
+
+/** A job to insert, or every problem with it. */
+export type Preparation =
+  | { readonly ok: true; readonly prepared: Prepared }
+  | { readonly ok: false; readonly issues: readonly Issue[] };
+
+/** At once, unless a schema or a key has to be waited for. */
+export function prepare(
+  input: EnqueueInput,
+): Preparation | Promise<Preparation> {
+  const { worker, options = NO_OPTIONS } = input;
+  const args = toStored(input.args);
+  const meta = options.meta == null ? NOTHING_STORED : toStored(options.meta);
+  const issues = options === NO_OPTIONS ? [] : checkOptions(options);
+  if (!args.ok) issues.push({ path: "args", message: args.message });
+  if (!meta.ok) issues.push({ path: "meta", message: meta.message });
+  if (!args.ok) return { ok: false, issues };
+  const stored = {
+    args: args.stored,
+    meta: meta.ok ? meta.stored : NOTHING_STORED.stored,
+  };
+  if (worker.args === null) return toPreparation(input, { stored, issues });
+  return checkArgs(worker, args.stored.value).then((check) => {
+    if (!check.ok) issues.push(...check.issues);
+    return toPreparation(input, { stored, issues });
+  });
+}
+
+interface Checked {
+  readonly stored: { readonly args: StoredJson; readonly meta: StoredJson };
+  readonly issues: Issue[];
+}
+
+function toPreparation(
+  { worker, options = NO_OPTIONS }: EnqueueInput,
+  { stored: { args, meta }, issues }: Checked,
+): Preparation | Promise<Preparation> {
+  for (const limiter of worker.limiters) {
+    const message = weightProblem(limiter, args.value);
+    if (message === null) continue;
+    issues.push({ path: `args.${limiter.weightBy}`, message });
+  }
+  if (issues.length > 0) return { ok: false, issues };
+  const plain: JobInsert = {
+    queue: options.queue ?? worker.queue,
+    worker: worker.name,
+    // Not a getter: that would cost more than to read the text.
+    args: args.value,
+    argsText: args.text,
+    meta: withArgsVersion(meta.value, worker.version),
+    tags: options.tags === undefined && worker.tags.length === 0
+      ? worker.tags
+      : normalizeTags([...worker.tags, ...options.tags ?? []]),
+    priority: options.priority ?? worker.priority,
+    maxAttempts: options.maxAttempts ?? worker.maxAttempts,
+    runAt: options.runAt ?? null,
+    delayMs: options.delayMs ?? null,
+    deadlineMs: options.deadlineMs ?? worker.deadlineMs,
+  };
+  const insert = waitsForLimiters(worker) ? { ...plain, limited: true } : plain;
+  const rule = uniqueRule(worker.unique, options.unique);
+  const length = args.text.length + meta.text.length;
+  const gated = isRefusedByLimiters(worker);
+  const prepared = { insert, rule, gated, length };
+  return rule === null ? { ok: true, prepared } : toUnique(prepared, rule);
+}
+
+async function toUnique(
+  prepared: Prepared,
+  rule: UniqueRule,
+): Promise<Preparation> {
+  const { queue, worker, args, meta = {} } = prepared.insert;
+  const unique = {
+    // Which version it was is not what makes it the same.
+    key: await uniqueKey(rule, {
+      queue,
+      worker,
+      args,
+      meta: withArgsVersion(meta, 1),
+    }),
+    states: rule.states,
+    periodMs: rule.periodMs,
+  };
+  const insert = { ...prepared.insert, unique };
+  return { ok: true, prepared: { ...prepared, insert } };
+}
