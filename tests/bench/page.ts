@@ -86,7 +86,14 @@ ${last.server.version}, defaults but for ${settings(last)}.
 
 ${versions(last)}.
 
-## Method
+${method(last, rows)}
+## All results
+
+${rowTables(rows)}`;
+}
+
+function method(meta: Meta, rows: readonly ResultRow[]): string {
+  return `## Method
 
 Each system runs in a process of its own, in a database of its own on one
 server, and is measured in turns: each round begins with another one, so the
@@ -112,13 +119,11 @@ ${whereTheyRun(rows)}
 | system | on | settings |
 | --- | --- | --- |
 ${
-    last.systems.map(({ name, runtime, how }) =>
+    meta.systems.map(({ name, runtime, how }) =>
       `| ${name} | ${runtime} | ${how} |\n`
     ).join("")
   }
-## All results
-
-${rowTables(rows)}`;
+`;
 }
 
 function lastOf<T>(all: readonly T[], key: (one: T) => string): T[] {

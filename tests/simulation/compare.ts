@@ -5,6 +5,7 @@ import { type Sql, sql } from "../../src/db/sql.ts";
 import type { JobId } from "../../src/domain/job.ts";
 import type { Model } from "./model.ts";
 import { idOrder } from "./model_retention.ts";
+import type { ModelJob } from "./model_types.ts";
 
 type Line = readonly (string | number | null)[];
 
@@ -25,40 +26,8 @@ interface Told {
 export async function compare(model: Model, db: Database): Promise<void> {
   const told = await tell(db);
   const jobs = [...model.jobs.values()].sort(idOrder);
-  same(
-    "jobs",
-    told.jobs,
-    () =>
-      jobs.map(({ id, queue, worker, priority, maxAttempts }) => [
-        id,
-        queue,
-        worker,
-        priority,
-        maxAttempts,
-      ]),
-  );
-  same(
-    "places",
-    told.places,
-    () => jobs.map(({ id, at }) => [id, ...Object.values(at)]),
-  );
-  for (const { id, at, maxAttempts, retries } of jobs) {
-    // An operator may allow one more; nobody else does.
-    assert.ok(at.attempt <= maxAttempts + retries, `${id}: ${at.attempt}`);
-  }
-  same(
-    "waiting",
-    told.waiting,
-    () =>
-      jobs.filter(({ at }) =>
-        ["available", "scheduled", "retryable"].includes(at.state)
-      ).map(({ id, queue, worker, priority }) => [id, queue, worker, priority]),
-  );
-  for (const [id, jobIds, attempts] of told.leases) {
-    assert.ok(jobIds.length > 0, `lease ${id} is empty`);
-    assert.equal(attempts.length, jobIds.length, `arrays of lease ${id}`);
-    assert.equal(new Set(jobIds).size, jobIds.length, `twice in lease ${id}`);
-  }
+  compareJobs(jobs, told);
+  compareLeases(told);
   same(
     "events",
     told.events,
@@ -95,6 +64,38 @@ export async function compare(model: Model, db: Database): Promise<void> {
         stoppedAt,
       ]),
   );
+}
+
+function compareJobs(jobs: readonly ModelJob[], told: Told): void {
+  same(
+    "jobs",
+    told.jobs,
+    () =>
+      jobs.map(({ id, queue, worker, priority, maxAttempts }) => [
+        id,
+        queue,
+        worker,
+        priority,
+        maxAttempts,
+      ]),
+  );
+  same(
+    "places",
+    told.places,
+    () => jobs.map(({ id, at }) => [id, ...Object.values(at)]),
+  );
+  for (const { id, at, maxAttempts, retries } of jobs) {
+    // An operator may allow one more; nobody else does.
+    assert.ok(at.attempt <= maxAttempts + retries, `${id}: ${at.attempt}`);
+  }
+  same(
+    "waiting",
+    told.waiting,
+    () =>
+      jobs.filter(({ at }) =>
+        ["available", "scheduled", "retryable"].includes(at.state)
+      ).map(({ id, queue, worker, priority }) => [id, queue, worker, priority]),
+  );
   same(
     "outputs",
     told.outputs,
@@ -103,6 +104,14 @@ export async function compare(model: Model, db: Database): Promise<void> {
         outputOf === null ? [] : [[id, outputOf, outputOf]]
       ),
   );
+}
+
+function compareLeases({ leases }: Told): void {
+  for (const [id, jobIds, attempts] of leases) {
+    assert.ok(jobIds.length > 0, `lease ${id} is empty`);
+    assert.equal(attempts.length, jobIds.length, `arrays of lease ${id}`);
+    assert.equal(new Set(jobIds).size, jobIds.length, `twice in lease ${id}`);
+  }
 }
 
 /** Lines in any order. */

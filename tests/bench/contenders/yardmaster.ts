@@ -65,27 +65,19 @@ export function yardmasterOn(place: Place): Contender {
     perform: (args) => perform(args),
   });
 
-  const queueOf = ({ n }: JobArgs) =>
-    queues === 1 ? "default" : `queue ${n % queues}`;
+  const names = queueNames(queues);
+  const queueOf = ({ n }: JobArgs) => names[n % queues] ?? "default";
 
   function create(jobsAtATime: number): Yardmaster {
     return createYardmaster({
       database,
       workers: [job],
-      queues: Object.fromEntries(
-        Array.from(
-          { length: queues },
-          (_, n) => [queueOf({ n }), { limit: jobsAtATime }],
-        ),
-      ),
+      queues: limitOf(names, jobsAtATime),
       onEvent: () => events += 1,
     });
   }
 
-  const producer = createYardmaster({
-    database,
-    ...(coalesce && { coalesce }),
-  });
+  const producer = createYardmaster({ database, coalesce });
   let consumer: Yardmaster | null = null;
   return {
     async prepare() {
@@ -100,14 +92,10 @@ export function yardmasterOn(place: Place): Contender {
       if (status !== "inserted") throw new Error(`enqueue answered ${status}`);
     },
     async enqueueMany(jobs) {
-      if (queues === 1) {
-        await producer.enqueueMany(jobs.map((args) => ({ worker: job, args })));
-        return;
-      }
       await producer.enqueueMany(jobs.map((args) => ({
         worker: job,
         args,
-        options: { queue: queueOf(args) },
+        ...(queues > 1 && { options: { queue: queueOf(args) } }),
       })));
     },
     async enqueueInTransaction(args) {
@@ -132,4 +120,14 @@ export function yardmasterOn(place: Place): Contender {
       await place.end();
     },
   };
+}
+
+function queueNames(count: number): readonly string[] {
+  return count === 1
+    ? ["default"]
+    : Array.from({ length: count }, (_, n) => `queue ${n}`);
+}
+
+function limitOf(names: readonly string[], limit: number) {
+  return Object.fromEntries(names.map((name) => [name, { limit }]));
 }
