@@ -1,4 +1,5 @@
 /** What an explanation is told from: one set of facts, of one instant. */
+import type { NewerArgs } from "./args_version.ts";
 import type { JobId } from "./job.ts";
 import type { AttemptEventKind, JobState } from "./state.ts";
 
@@ -99,6 +100,8 @@ export interface ExplainFacts {
   readonly lastEvent: {
     readonly kind: AttemptEventKind;
     readonly principal: string | null;
+    /** Why it was given back, when it met code that is older than it. */
+    readonly newerArgs?: NewerArgs;
     readonly at: Date;
   } | null;
   /** The fire of its cron entry for which it was cancelled. */

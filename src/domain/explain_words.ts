@@ -135,7 +135,10 @@ export function explanationNotes(
 /** Why it waits again, where its last event tells. */
 function cameBack(lastEvent: ExplainFacts["lastEvent"]): Sentence | null {
   if (lastEvent === null) return null;
-  const { kind, principal, at } = lastEvent;
+  const { kind, principal, newerArgs, at } = lastEvent;
+  if (newerArgs !== undefined) {
+    return sentence`Its args have version ${newerArgs.version}, and the executor that met it ${at} knows version ${newerArgs.known}: it waits for newer code.`;
+  }
   switch (kind) {
     case "retried":
       return principal === null

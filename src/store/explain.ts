@@ -4,6 +4,7 @@
  */
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import { parseNewerArgs } from "../domain/args_version.ts";
 import type {
   ExplainedJob,
   ExplainedQueue,
@@ -70,6 +71,8 @@ interface StandingRow extends ExplainedJob {
   readonly holderBeatAt: Date | null;
   readonly eventKind: AttemptEventKind | null;
   readonly eventPrincipal: string | null;
+  /** Of one that was given back. */
+  readonly eventMessage: string | null;
   readonly eventAt: Date | null;
   readonly supersededAt: Date | null;
   readonly at: Date;
@@ -101,7 +104,7 @@ async function findStanding(
         else 'healthy'
       end as "holderHealth",
       event.kind as "eventKind", event.principal as "eventPrincipal",
-      event.at as "eventAt",
+      event.message as "eventMessage", event.at as "eventAt",
       case when standing.state = 'cancelled' then (
         select slot.planned_at
         from yardmaster.cron_slots as slot
@@ -125,7 +128,8 @@ async function findStanding(
     left join yardmaster.executors as holder
       on holder.id = standing.executor_id and standing.claimed_at is not null
     left join lateral (
-      select kind::text as kind, principal, at
+      select kind::text as kind, principal, at,
+        case when kind = 'given_back' then message end as message
       from yardmaster.attempt_events
       where job_id = ${jobId}::bigint
         -- The late answer of a run that was taken away changed nothing.
@@ -142,6 +146,7 @@ async function findStanding(
 function standingOf(row: StandingRow): Standing {
   const { holderName, holderHealth, holderBeatAt } = row;
   const { eventKind, eventPrincipal, eventAt } = row;
+  const newerArgs = parseNewerArgs(row.eventMessage);
   return {
     at: row.at,
     job: row,
@@ -150,9 +155,12 @@ function standingOf(row: StandingRow): Standing {
         holderBeatAt === null
       ? null
       : { name: holderName, health: holderHealth, beatAt: holderBeatAt },
-    lastEvent: eventKind === null || eventAt === null
-      ? null
-      : { kind: eventKind, principal: eventPrincipal, at: eventAt },
+    lastEvent: eventKind === null || eventAt === null ? null : {
+      kind: eventKind,
+      principal: eventPrincipal,
+      at: eventAt,
+      ...(newerArgs && { newerArgs }),
+    },
     supersededBy: row.supersededAt === null
       ? null
       : { plannedAt: row.supersededAt },

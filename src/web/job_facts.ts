@@ -1,4 +1,5 @@
 /** What the page of one job is made from. */
+import { parseNewerArgs } from "../domain/args_version.ts";
 import type { Action } from "../domain/action.ts";
 import { explainJob, type Explanation } from "../domain/explain.ts";
 import type { ExplainFacts } from "../domain/explain_facts.ts";
@@ -97,7 +98,9 @@ export async function readJobFacts(
     executor: holder,
     timeline: await timelineOf(db, { job, events }),
     hasOlderEvents: hasOlder,
-    errors: events.filter(({ message }) => message !== null).toReversed(),
+    errors: events.filter(({ message }) =>
+      message !== null && parseNewerArgs(message) === null
+    ).toReversed(),
     actions,
     readOnly: actions.every(({ allowed }) => !allowed),
     mayResume: await may("resume_queue", { type: "queue", id: job.queue }),
@@ -129,7 +132,11 @@ async function timelineOf(
     slot: cronEntry === null
       ? null
       : await findSlotOfJob(db, { ...evidence, cronEntry }),
-    attempts: events.map((event) => ({ ...event, message: null })),
+    // Messages of errors have a place of their own.
+    attempts: events.map((event) => ({
+      ...event,
+      message: parseNewerArgs(event.message) === null ? null : event.message,
+    })),
   }));
 }
 

@@ -92,7 +92,8 @@ const RUN_ENDS: Readonly<Record<RunEnd, string>> = {
   cancelled: "it said that the job is not wanted",
   discarded: "it said that no attempt can help",
   expired: "the deadline of its job passed",
-  given_back: "it was interrupted, and its job went back",
+  given_back:
+    "it was interrupted, or its args are newer than the code, and its job went back",
 };
 
 const OVERLAPS: Readonly<Record<CronOverlap, string>> = {
