@@ -122,3 +122,18 @@ export function quietly(onEvent: OnEvent | undefined): OnEvent {
     }
   };
 }
+
+/** What somebody must hear of who reads no telemetry; `null`: nothing. */
+export function faultOf(
+  event: YardmasterEvent,
+): { readonly error: unknown; readonly where: string } | null {
+  if (event.type === "service_failed") {
+    return { error: event.error, where: `service "${event.service}"` };
+  }
+  if (event.type !== "hook_ran" || event.outcome === "ok") return null;
+  const { worker, hook, outcome } = event;
+  return {
+    error: event.error ?? new Error(`${hook} ${outcome}`),
+    where: `${hook} of worker "${worker}"`,
+  };
+}

@@ -21,7 +21,7 @@ import { type LimiterApi, limiterApi } from "./engine/limiter_api.ts";
 import type { Service } from "./engine/service.ts";
 import type { TickOptions, TickReport } from "./engine/tick.ts";
 import type { AnyWorker, Worker } from "./engine/worker.ts";
-import type { YardmasterEvent } from "./events.ts";
+import { faultOf, type YardmasterEvent } from "./events.ts";
 import {
   type ParsedOptions,
   parseOptions,
@@ -266,9 +266,8 @@ class JoinedYardmaster implements Yardmaster {
 
   #heard(event: YardmasterEvent): void {
     this.#options.onEvent?.(event);
-    if (event.type === "service_failed") {
-      this.#fault(event.error, `service "${event.service}"`);
-    }
+    const fault = faultOf(event);
+    if (fault !== null) this.#fault(fault.error, fault.where);
   }
 
   #fault(error: unknown, where: string): void {
