@@ -17,6 +17,8 @@ import {
 import { readerOf } from "./values.ts";
 
 const CONNECT_LIMIT_MS = 10_000;
+/** As postgres.js; Linux would begin to ask after two hours. */
+const KEEP_ALIVE_MS = 60_000;
 /** A request to cancel is answered in milliseconds, or by nobody. */
 const CANCEL_LIMIT_MS = 2_000;
 
@@ -48,6 +50,7 @@ interface PgPool extends PgHandle {
 interface ClientOptions {
   readonly password?: unknown;
   readonly keepAlive?: boolean;
+  readonly keepAliveInitialDelayMillis?: number;
   readonly connectionTimeoutMillis?: number;
 }
 
@@ -116,11 +119,13 @@ function sessionOfPool(pool: PgPool): Session {
  * A pool hides its password from being copied, so it is copied by name.
  */
 function listeningOptions(options: ClientOptions): ClientOptions {
-  const { password, connectionTimeoutMillis } = options;
+  const { password, connectionTimeoutMillis, keepAliveInitialDelayMillis } =
+    options;
   return {
     ...options,
     password,
     keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveInitialDelayMillis || KEEP_ALIVE_MS,
     connectionTimeoutMillis: connectionTimeoutMillis || CONNECT_LIMIT_MS,
   };
 }

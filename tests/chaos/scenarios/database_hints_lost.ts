@@ -35,7 +35,7 @@ async function pollWithoutHints(world: ChaosWorld): Promise<void> {
       driver: "node-postgres",
     }),
   ]);
-  const rounds = world.scale({ short: 2, long: 15 });
+  const rounds = world.scale({ short: 1, long: 15 });
   for (let round = 0; round < rounds; round++) {
     await new Promise((resolve) => setTimeout(resolve, CALM_MS));
     const sinceMs = performance.now();
