@@ -74,7 +74,23 @@ export function whereTheyRun(rows: readonly ResultRow[]): string {
   });
   return "Ours runs on Deno, the peers on Node 24, which their authors write " +
     `for. Jobs a second of "${BY_RUNTIME}", to see whom that favours:\n\n` +
-    parts.join("\n");
+    `${parts.join("\n")}\n\n${onTheSame(own)}`;
+}
+
+/** Beside the peers on one runtime, whatever each runs on otherwise. */
+function onTheSame(rows: readonly ResultRow[]): string {
+  const rate = (system: string) =>
+    rows.find((row) => row.system === system)?.median ?? NaN;
+  const usual = rate("yardmaster on deno");
+  return ["graphile-worker", "pg-boss"].map((peer) => {
+    const same = ["deno", "node", "bun"].map((runtime) => {
+      const ratio = rate(`yardmaster on ${runtime}`) /
+        rate(`${peer} on ${runtime}`);
+      return `${number(ratio)} on ${runtime}`;
+    });
+    return `Ours to ${peer}: ${number(usual / rate(`${peer} on node`))} as ` +
+      `each is measured; both ${same.join(", ")}.`;
+  }).join(" ");
 }
 
 /** What both sides of a missed promise spend on a job, as far as it was read. */

@@ -123,7 +123,6 @@ export const BOSS_NOTIFY_10: System = {
     work: {
       batchSize: 1,
       localConcurrency: 10,
-      burstWhenBatchFull: true,
       // What a notice does not wake, a look finds: as often as it can look.
       pollingIntervalSeconds: 0.5,
     },

@@ -67,7 +67,7 @@ async function handIn(
 
 const SETTLE_MS = 500;
 /** The last job is on its way for so long at most. */
-const LAST_MS = 15_000;
+const LAST_MS = 5_000;
 
 const WARM_UP_SAMPLES = 30;
 const SAMPLES = { smoke: 30, quick: 150, full: 300 };
@@ -157,7 +157,8 @@ async function pickUp(
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await runner.call("stop");
-  if (heard.length !== samples) {
+  // A peer may leave jobs lying for longer: told, and not a fault of the run.
+  if (heard.length !== samples && !(system.isPeer && heard.length > 0)) {
     throw new Error(`${system.name}: ${heard.length} of ${samples} arrived`);
   }
   return [{
@@ -171,6 +172,7 @@ async function pickUp(
       p95Ms: quantile(heard, 0.95),
       p99Ms: quantile(heard, 0.99),
       slowestMs: Math.max(...heard),
+      ...(heard.length < samples && { neverCame: samples - heard.length }),
     },
   }];
 }
