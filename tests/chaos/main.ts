@@ -50,19 +50,8 @@ for (const scenario of chosen) {
   scenarios.push(found);
   console.log(lineOf(found));
   for (const line of found.broken) console.log(`  BROKEN ${line}`);
-}
-if (values.json !== undefined) {
-  const results: Results = {
-    seed,
-    server: server.version,
-    on: new Date().toISOString().slice(0, "2026-11-21".length),
-    size: sizeOf(values.short),
-    scenarios,
-  };
-  writeFileSync(
-    values.json,
-    `${JSON.stringify(results, null, 2)}\n`,
-  );
+  // After each, so that what was found is kept when somebody ends this.
+  if (values.json !== undefined) keep(values.json);
 }
 const broken = scenarios.filter((each) => each.broken.length > 0);
 console.log(
@@ -70,6 +59,17 @@ console.log(
     `--seed ${seed}`,
 );
 if (broken.length > 0 || scenarios.length === 0) Deno.exitCode = 1;
+
+function keep(file: string): void {
+  const results: Results = {
+    seed,
+    server: server.version,
+    on: new Date().toISOString().slice(0, "2026-11-21".length),
+    size: sizeOf(values.short),
+    scenarios,
+  };
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+}
 
 function sizeOf(short: boolean): Size {
   return short ? "short" : "long";

@@ -40,12 +40,14 @@ async function dieEverywhere(world: ChaosWorld, round: number): Promise<void> {
   }
   const sinceMs = performance.now();
   const held = await world.heldBy(victims);
-  await world.spawnWorker({ name: `finds-${round}` });
+  const finder = await world.spawnWorker({ name: `finds-${round}` });
   await world.measureRecovery(
     "what they held has begun again or ended",
     () => world.haveMovedOn(held),
     { sinceMs },
   );
+  // The next ones need jobs that nobody else is quick to take.
+  await finder.end("SIGTERM");
 }
 
 /** Statements are few, runs are many. */
