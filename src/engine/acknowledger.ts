@@ -1,18 +1,22 @@
 import type { Database } from "../db/database.ts";
 import type { OnEvent } from "../events.ts";
+import { completeInLeases } from "../store/lease_ends.ts";
 import {
   acknowledge,
   type Acknowledgement,
   type RunResult,
 } from "../store/outcomes.ts";
 import type { Clock } from "./clock.ts";
+import { type Completion, completionsOf } from "./completions.ts";
+import { GATHER_MS, Gathering } from "./gathering.ts";
+import type { HeldLeases } from "./held_leases.ts";
 import { isAboutData } from "./inserter.ts";
 
 /** What became of a run, and who wants to know when it is written. */
 export interface EndedRun extends RunResult {
   /**
-   * Called once it was written, or refused because the lease was lost. Never
-   * throws, or what was written would be written again.
+   * Called once it was written, or was not and never will be. Never throws, or
+   * what was written would be written again.
    */
   readonly onAnswer?: (answer: Acknowledgement) => void;
 }
@@ -20,6 +24,7 @@ export interface EndedRun extends RunResult {
 /** What the acknowledger needs. */
 export interface AcknowledgerOptions {
   readonly database: Database;
+  readonly leases: HeldLeases;
   readonly clock: Clock;
   readonly onEvent: OnEvent;
   /** The executor that tells of what was lost. */
@@ -28,10 +33,6 @@ export interface AcknowledgerOptions {
   readonly onFlushed: () => void;
 }
 
-/** One statement acknowledges so many. */
-const BATCH_MAX = 1_000;
-/** And so much of outputs, as JSON: Postgres reads a quarter of a gigabyte. */
-const BATCH_LENGTH_MAX = 16 * 1_048_576;
 /** So many runs may have ended without being written. */
 const UNACKNOWLEDGED_MAX = 4_000;
 const RETRY_BASE_MS = 50;
@@ -40,20 +41,23 @@ const RETRY_CAP_MS = 5_000;
 const GATHER_MICROTASKS = 16;
 
 /**
- * Writes results in groups: the first at once, and while a statement is under
- * way those that follow gather for the next. A commit costs as much for one as
- * for a thousand.
+ * Writes results in groups. A lease that has ended is written at once, the rest
+ * waits a moment for company, and while a statement is under way what follows
+ * gathers for the next. A commit costs as much for one as for a thousand.
  *
  * While the database can not be reached it tries again, for ever, and the bound
  * on what is unwritten holds up new runs.
  */
 export class Acknowledger {
   readonly #options: AcknowledgerOptions;
-  #pending: EndedRun[] = [];
+  readonly #gathering = new Gathering();
   #inFlight: readonly EndedRun[] = [];
   /** What the database will not take, so that it is not run again and again. */
   readonly #refused: RunResult[] = [];
   #flushing: Promise<void> | null = null;
+  /** How many wait until all is written. */
+  #hurry = 0;
+  #stopTimer: (() => void) | null = null;
   #abandoned = false;
   #endWait: (() => void) | null = null;
 
@@ -62,8 +66,14 @@ export class Acknowledger {
   }
 
   add(result: EndedRun): void {
-    this.#pending.push(result);
-    this.#flushing ??= this.#flushAll();
+    const { leases, clock } = this.#options;
+    const isWhole = this.#gathering.add(result, {
+      lease: leases.get(result.leaseId),
+      nowMs: clock.monotonicMs(),
+    });
+    if (this.#flushing !== null) return;
+    if (isWhole || this.#takesAll) this.#flush();
+    else this.#stopTimer ??= clock.after(GATHER_MS, () => this.#flush());
   }
 
   /** No run should begin before something was written. */
@@ -72,17 +82,25 @@ export class Acknowledger {
   }
 
   get unacknowledged(): number {
-    return this.#pending.length + this.#inFlight.length;
+    return this.#gathering.size + this.#inFlight.length;
   }
 
   /** Ended runs whose jobs still stand in our leases. */
   list(): RunResult[] {
-    return [...this.#pending, ...this.#inFlight, ...this.#refused];
+    return [...this.#gathering.list(), ...this.#inFlight, ...this.#refused];
   }
 
   /** Resolves when everything is written, or was given up. */
   async flushed(): Promise<void> {
-    while (this.#flushing !== null) await this.#flushing;
+    this.#hurry += 1;
+    try {
+      while (this.unacknowledged > 0 || this.#flushing !== null) {
+        this.#flush();
+        await this.#flushing;
+      }
+    } finally {
+      this.#hurry -= 1;
+    }
   }
 
   /**
@@ -99,35 +117,88 @@ export class Acknowledger {
     this.#abandoned = false;
   }
 
-  async #flushAll(): Promise<void> {
-    for (let turn = 0; turn < GATHER_MICROTASKS; turn++) await null;
-    while (this.#pending.length > 0) {
-      const batch = this.#takeBatch();
-      this.#inFlight = batch;
-      await this.#write(batch);
-      this.#inFlight = [];
-      this.#options.onFlushed();
-    }
-    this.#flushing = null;
+  get #takesAll(): boolean {
+    return this.#hurry > 0 || this.full;
   }
 
-  #takeBatch(): EndedRun[] {
-    let count = 0;
-    let length = 0;
-    for (const { output } of this.#pending) {
-      length += output?.length ?? 0;
-      const isFull = count === BATCH_MAX || length > BATCH_LENGTH_MAX;
-      if (isFull && count > 0) break;
-      count += 1;
+  #flush(): void {
+    this.#stopTimer?.();
+    this.#stopTimer = null;
+    this.#flushing ??= this.#flushAll();
+  }
+
+  async #flushAll(): Promise<void> {
+    const { clock, onFlushed } = this.#options;
+    for (let turn = 0; turn < GATHER_MICROTASKS; turn++) await null;
+    for (;;) {
+      const batch = this.#gathering.take({
+        all: this.#takesAll,
+        nowMs: clock.monotonicMs(),
+      });
+      if (batch.length === 0) break;
+      this.#inFlight = batch;
+      const named = await this.#complete(batch);
+      if (named.length > 0) await this.#write(named);
+      this.#inFlight = [];
+      onFlushed();
     }
-    return this.#pending.splice(0, count);
+    this.#flushing = null;
+    const dueInMs = this.#gathering.dueInMs(clock.monotonicMs());
+    if (dueInMs === null) return;
+    this.#stopTimer = clock.after(dueInMs, () => this.#flush());
+  }
+
+  /**
+   * Completes what it can by its place in its lease, once: what it says nothing
+   * about is named in the other statement, which can be tried again.
+   *
+   * @returns What is left to write.
+   */
+  async #complete(batch: readonly EndedRun[]): Promise<readonly EndedRun[]> {
+    const { database, leases, onEvent } = this.#options;
+    const { completions, named } = completionsOf(batch, leases);
+    if (completions.length === 0 || this.#abandoned) return batch;
+    let applied: ReadonlySet<string>;
+    try {
+      applied = new Set(
+        await completeInLeases(database, completions.map(({ end }) => end)),
+      );
+    } catch (error) {
+      onEvent({ type: "acknowledgement_failed", jobs: batch.length, error });
+      return batch;
+    }
+    const done: Completion[] = [];
+    for (const completion of completions) {
+      const { lease, results } = completion;
+      if (applied.has(lease.id)) done.push(completion);
+      else {
+        leases.forget(lease);
+        named.push(...results);
+      }
+    }
+    this.#tellCompleted(done);
+    return named;
+  }
+
+  #tellCompleted(done: readonly Completion[]): void {
+    const { leases, onEvent } = this.#options;
+    let jobs = 0;
+    for (const { lease, results } of done) {
+      leases.remove(lease, results);
+      jobs += results.length;
+    }
+    if (jobs > 0) onEvent({ type: "jobs_acknowledged", jobs });
+    for (const { results } of done) {
+      for (const { onAnswer } of results) onAnswer?.("applied");
+    }
   }
 
   async #write(batch: readonly EndedRun[]): Promise<void> {
-    const { database, onEvent, executorId } = this.#options;
+    const { database, leases, onEvent, executorId } = this.#options;
     for (let tries = 0; !this.#abandoned; tries++) {
       try {
         const answers = await acknowledge(database, executorId(), batch);
+        leases.removeAll(batch);
         onEvent({ type: "jobs_acknowledged", jobs: batch.length });
         const lost = answers.filter((answer) => answer === "lost").length;
         if (lost > 0) onEvent({ type: "acknowledgements_lost", jobs: lost });
@@ -142,6 +213,7 @@ export class Acknowledger {
         await this.#wait(Math.min(RETRY_BASE_MS * 2 ** tries, RETRY_CAP_MS));
       }
     }
+    for (const { onAnswer } of batch) onAnswer?.("lost");
   }
 
   /**
@@ -164,6 +236,7 @@ export class Acknowledger {
     } else if (only !== undefined) {
       // It stays in its lease until this process ends, and is rescued then.
       this.#refused.push(only);
+      only.onAnswer?.("lost");
     }
   }
 

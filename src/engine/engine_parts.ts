@@ -9,6 +9,7 @@ import {
   runtimeName,
 } from "./engine_options.ts";
 import { Executor } from "./executor.ts";
+import { HeldLeases } from "./held_leases.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import {
   LimitedProducer,
@@ -127,8 +128,10 @@ function runningParts(base: Base): Running {
   });
   const heartbeat = heartbeatPart(base, executor);
   const executorId = () => heartbeat.executorId;
+  const leases = new HeldLeases();
   const acknowledger: Acknowledger = new Acknowledger({
     database,
+    leases,
     clock,
     onEvent,
     executorId: () => heartbeat.lastExecutorId,
@@ -141,6 +144,7 @@ function runningParts(base: Base): Running {
   const producer: Producer = new Producer({
     database,
     executor,
+    leases,
     clock,
     onEvent,
     executorId,

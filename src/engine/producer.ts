@@ -4,12 +4,14 @@ import { claimJobs } from "../store/leases.ts";
 import { ClaimMarks } from "./claim_marks.ts";
 import type { Clock } from "./clock.ts";
 import type { Executor } from "./executor.ts";
+import type { HeldLeases } from "./held_leases.ts";
 import type { Service, ServicePass } from "./service.ts";
 
 /** What the producer needs. */
 export interface ProducerOptions {
   readonly database: Database;
   readonly executor: Executor;
+  readonly leases: HeldLeases;
   readonly workers: readonly string[];
   readonly clock: Clock;
   readonly onEvent: OnEvent;
@@ -81,7 +83,8 @@ export class Producer implements Service {
   }
 
   async runOnce(): Promise<ServicePass> {
-    const { database, executor, workers, clock, onEvent } = this.#options;
+    const { database, executor, leases, workers, clock, onEvent } =
+      this.#options;
     const executorId = this.#options.executorId();
     const beganMs = clock.monotonicMs();
     const queues = executorId === null || workers.length === 0
@@ -109,6 +112,7 @@ export class Producer implements Service {
       jobs: jobs.length,
       tookMs: clock.monotonicMs() - beganMs,
     });
+    leases.open(executorId, jobs);
     executor.accept(jobs);
     return this.#found(true);
   }

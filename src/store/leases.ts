@@ -1,6 +1,7 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
+import { type ClaimedRow, toClaimedJob } from "./claimed_rows.ts";
 
 /** A lease's id. It never repeats: it is the fence of what its runs write. */
 export type LeaseId = `${bigint}`;
@@ -71,7 +72,8 @@ export async function claimJobs(
   db: Database,
   { executorId, workers, queues }: ClaimDemand,
 ): Promise<ClaimedJob[]> {
-  return await db.query<ClaimedJob>(sql`
+  const rows = await db.query<ClaimedRow>(
+    sql`
     with wanted as (
       select
         demand.queue,
@@ -83,13 +85,15 @@ export async function claimJobs(
           demand.most
         ) as jobs
       from unnest(
-        ${queues.map((demand) => demand.queue)}::text[],
-        ${queues.map((demand) => demand.declaredLimit)}::integer[],
-        ${queues.map((demand) => demand.held)}::integer[],
-        ${queues.map((demand) => demand.prefetch)}::integer[],
-        ${queues.map((demand) => demand.most)}::integer[],
-        ${queues.map(({ after }) => after?.priority ?? -1)}::smallint[],
-        ${queues.map(({ after }) => after?.jobId ?? "-1")}::bigint[]
+        (select ${queues.map((demand) => demand.queue)}::text[]),
+        (select ${queues.map((demand) => demand.declaredLimit)}::integer[]),
+        (select ${queues.map((demand) => demand.held)}::integer[]),
+        (select ${queues.map((demand) => demand.prefetch)}::integer[]),
+        (select ${queues.map((demand) => demand.most)}::integer[]),
+        (select ${
+      queues.map(({ after }) => after?.priority ?? -1)
+    }::smallint[]),
+        (select ${queues.map(({ after }) => after?.jobId ?? "-1")}::bigint[])
       ) as demand (
         queue, declared_limit, held, prefetch, most, after_priority,
         after_job_id
@@ -111,7 +115,7 @@ export async function claimJobs(
         select ready.ctid as place
         from yardmaster.ready
         where ready.queue = wanted.queue
-          and ready.worker = any (${[...workers]}::text[])
+          and ready.worker = any ((select ${[...workers]}::text[])::text[])
           and (ready.priority, ready.job_id)
             > (wanted.after_priority, wanted.after_job_id)
         order by ready.priority, ready.job_id
@@ -141,17 +145,23 @@ export async function claimJobs(
     )
     select
       (select id::text from lease) as "leaseId",
-      taken.job_id::text as "jobId",
-      taken.attempt,
-      taken.queue,
-      taken.worker,
+      concat_ws(
+        ',', taken.job_id, taken.attempt, taken.priority, job.max_attempts,
+        array_position(${
+      queues.map(({ queue }) => queue)
+    }::text[], taken.queue),
+        array_position(${[...workers]}::text[], taken.worker)
+      ) as "head",
       job.args,
-      job.meta,
-      job.tags,
-      taken.priority,
-      job.max_attempts as "maxAttempts",
-      (extract(epoch from job.deadline_at - ${db.now}) * 1000)::float8
-        as "deadlineInMs"
+      case
+        when job.meta <> '{}' or job.tags <> '{}' or job.deadline_at is not null
+        then json_build_object(
+          'meta', job.meta,
+          'tags', job.tags,
+          'deadlineInMs',
+          (extract(epoch from job.deadline_at - ${db.now}) * 1000)::float8
+        )
+      end as "rest"
     from taken
     -- offset 0 keeps it a lookup for each job: a join might read the table.
     cross join lateral (
@@ -161,7 +171,10 @@ export async function claimJobs(
       offset 0
     ) as job
     order by taken.priority, taken.job_id
-  `);
+  `,
+    { hot: true },
+  );
+  return rows.map((row) => toClaimedJob(row, { queues, workers }));
 }
 
 /** The jobs that an executor holds now. */

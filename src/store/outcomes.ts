@@ -1,6 +1,7 @@
 import type { Database } from "../db/database.ts";
 import { json, type Sql, sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
+import { wholeMs } from "./lease_ends.ts";
 import type { LeaseId } from "./leases.ts";
 
 /** What became of a run. Each names its lease; without it, it writes nothing. */
@@ -50,8 +51,6 @@ export interface RunEvent {
 /** `lost`: the lease no longer held the job, and nothing was written. */
 export type Acknowledgement = "applied" | "lost";
 
-const TOOK_MS_MAX = 2_147_483_647;
-
 /**
  * Writes what became of runs, of many leases at once, and takes their jobs out
  * of the leases. A lease ends when all its jobs are done.
@@ -71,15 +70,16 @@ export async function acknowledge(
     to !== "completed" || event
   );
   const outputs = results.filter(({ output }) => output !== undefined);
-  const lost = await db.query<{ jobId: JobId; leaseId: LeaseId }>(sql`
+  const lost = await db.query<{ jobId: JobId; leaseId: LeaseId }>(
+    sql`
     with result as materialized (
       select lease_id, job_id, attempt, state, took_ms
       from unnest(
-        ${results.map((result) => result.leaseId)}::bigint[],
-        ${results.map((result) => result.jobId)}::bigint[],
-        ${results.map((result) => result.attempt)}::smallint[],
-        ${results.map((result) => result.to)}::text[],
-        ${results.map((result) => wholeMs(result.tookMs))}::integer[]
+        (select ${results.map((result) => result.leaseId)}::bigint[]),
+        (select ${results.map((result) => result.jobId)}::bigint[]),
+        (select ${results.map((result) => result.attempt)}::smallint[]),
+        (select ${results.map((result) => result.to)}::text[]),
+        (select ${results.map((result) => wholeMs(result.tookMs))}::integer[])
       ) as result (lease_id, job_id, attempt, state, took_ms)
     ),
     -- Lock first, unnest after. In one select, Postgres would lock the new
@@ -166,7 +166,9 @@ export async function acknowledge(
       from missed
     )
     select job_id::text as "jobId", lease_id::text as "leaseId" from missed
-  `);
+  `,
+    { hot: true },
+  );
   if (lost.length === 0) return results.map(() => "applied");
   const keys = new Set(lost.map(({ leaseId, jobId }) => `${leaseId} ${jobId}`));
   return results.map(({ leaseId, jobId }) =>
@@ -277,12 +279,6 @@ function toUnhappy(result: RunResult): Record<string, unknown> {
     message: event?.message,
     stack: event?.stack,
   };
-}
-
-/** Whatever a clock does, the column takes it. */
-function wholeMs(ms: number): number {
-  if (!(ms > 0)) return 0;
-  return Math.min(Math.round(ms), TOOK_MS_MAX);
 }
 
 /** Which of these jobs were ended by somebody: cancelled or discarded. */

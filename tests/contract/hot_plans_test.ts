@@ -9,6 +9,7 @@ import { writeValue } from "../../src/db/values.ts";
 import type { JobId } from "../../src/domain/job.ts";
 import { startExecutor } from "../../src/store/executors.ts";
 import { insertJobs, type JobInsert } from "../../src/store/jobs.ts";
+import { completeInLeases } from "../../src/store/lease_ends.ts";
 import {
   type ClaimedJob,
   claimJobs,
@@ -184,6 +185,11 @@ Deno.test("no statement of the engine reads a table from end to end, by a plan f
 
   const statements: Record<string, (db: Database) => Promise<unknown>> = {
     claimJobs: (own) => claimJobs(own, demand),
+    completeInLeases: (own) =>
+      completeInLeases(own, [{
+        leaseId: runs[0]!.leaseId,
+        tookMs: runs.map((_, n) => n % 2 === 0 ? 1 : null),
+      }]),
     acknowledge: (own) => acknowledge(own, executorId, ends(runs, "completed")),
     "acknowledge failures": (own) =>
       acknowledge(own, executorId, ends(runs.slice(0, 300), "retryable")),

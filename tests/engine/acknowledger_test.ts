@@ -4,6 +4,7 @@ import type { Database } from "../../src/db/database.ts";
 import { type Sql, sql } from "../../src/db/sql.ts";
 import { Acknowledger } from "../../src/engine/acknowledger.ts";
 import { systemClock } from "../../src/engine/clock.ts";
+import { HeldLeases } from "../../src/engine/held_leases.ts";
 import type { RunResult } from "../../src/store/outcomes.ts";
 
 /** A database that takes every statement which `fault` lets through. */
@@ -28,6 +29,7 @@ async function batches(
   const written: number[] = [];
   const acknowledger = new Acknowledger({
     database,
+    leases: new HeldLeases(),
     clock: systemClock,
     executorId: () => 1,
     onFlushed: () => {},
@@ -55,8 +57,8 @@ Deno.test("Acknowledger puts no more outputs into one statement than Postgres ca
   const large = Array.from({ length: 40 }, (_, n) => completed(n, 1_048_576));
   assert.deepEqual(await batches(taking(() => null), large), [16, 16, 8]);
 
-  const small = Array.from({ length: 1_500 }, (_, n) => completed(n, 100));
-  assert.deepEqual(await batches(taking(() => null), small), [1_000, 500]);
+  const small = Array.from({ length: 2_500 }, (_, n) => completed(n, 100));
+  assert.deepEqual(await batches(taking(() => null), small), [2_000, 500]);
 
   const huge = [completed(0, 2 ** 30), completed(1, 1)];
   assert.deepEqual(await batches(taking(() => null), huge), [1, 1]);

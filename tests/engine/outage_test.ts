@@ -7,6 +7,7 @@ import { systemClock } from "../../src/engine/clock.ts";
 import { createEngine } from "../../src/engine/engine.ts";
 import { withDeadline } from "../../src/engine/deadline.ts";
 import { Executor } from "../../src/engine/executor.ts";
+import { HeldLeases } from "../../src/engine/held_leases.ts";
 import { Heartbeat } from "../../src/engine/heartbeat.ts";
 import { Refresher } from "../../src/engine/refresher.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
@@ -42,6 +43,20 @@ function failing(
   return broken;
 }
 
+/** Runs until it is told to stop. */
+function endlessWorker(onAbort: (kind: unknown) => void) {
+  return defineWorker({
+    name: "endless",
+    perform: (_args, { signal }) =>
+      new Promise((_resolve, reject) =>
+        signal.addEventListener("abort", () => {
+          onAbort(signal.reason.kind);
+          reject(signal.reason);
+        })
+      ),
+  });
+}
+
 /** An executor process in parts, with one job that runs until it is told. */
 async function world(
   db: TestDb,
@@ -52,16 +67,7 @@ async function world(
   const clock = createTestClock();
   const events: YardmasterEvent[] = [];
   const told: unknown[] = [];
-  const endless = defineWorker({
-    name: "endless",
-    perform: (_args, { signal }) =>
-      new Promise((_resolve, reject) =>
-        signal.addEventListener("abort", () => {
-          told.push(signal.reason.kind);
-          reject(signal.reason);
-        })
-      ),
-  });
+  const endless = endlessWorker((kind) => told.push(kind));
   const base = {
     clock,
     onEvent: (event: YardmasterEvent) => void events.push(event),
@@ -92,6 +98,7 @@ async function world(
   const acknowledger: Acknowledger = new Acknowledger({
     ...base,
     database,
+    leases: new HeldLeases(),
     clock: systemClock,
     executorId: () => heartbeat.lastExecutorId,
     onFlushed: () => {},
@@ -180,6 +187,7 @@ Deno.test("the acknowledger writes everything once the database is back, and its
   const { acknowledger, events, heartbeat, jobs } = await world(db, () => null);
   const flaky = new Acknowledger({
     database: failing(db, () => faults-- > 0 ? DOWN : null),
+    leases: new HeldLeases(),
     clock: systemClock,
     onEvent: (event) => events.push(event),
     executorId: () => heartbeat.lastExecutorId,
@@ -204,6 +212,7 @@ Deno.test("one result that the database refuses does not keep the others from be
   const isolating = new Acknowledger({
     // A statement that fails breaks the test's own transaction, so it is undone.
     database: { ...failing(db, () => null), now: db.now, query: undoing(db) },
+    leases: new HeldLeases(),
     clock: systemClock,
     onEvent: () => {},
     executorId: () => heartbeat.lastExecutorId,
