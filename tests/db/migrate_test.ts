@@ -167,8 +167,8 @@ Deno.test("migrate() goes on after a process was killed in the middle", async ()
   await until("the last migration runs", async () => {
     const rows = await world.two.query(sql`
       select pg_terminate_backend(pid) from pg_stat_activity
-      where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()
-        and datname = current_database()
+      where query like '%pg_sleep(60)%' and state = 'active'
+        and pid <> pg_backend_pid() and datname = current_database()
     `);
     return rows.length > 0;
   });
@@ -180,6 +180,32 @@ Deno.test("migrate() goes on after a process was killed in the middle", async ()
     ],
   });
   assert.deepEqual([report.from, report.to], [LAST, LAST + 1]);
+});
+
+Deno.test("migrate() locks nobody out who has one table in hand and wants another", async () => {
+  await using world = await useEmptySchema();
+  await migrate(world.one);
+  const both = step(
+    LAST + 1,
+    `alter table yardmaster.ready add column extra text;
+     alter table yardmaster.leases add column extra text`,
+  );
+  const migrating = await world.two.transaction(async (tx) => {
+    await tx.query(sql`select from yardmaster.leases`);
+    const migrating = migrate(world.one, { migrations: [...MIGRATIONS, both] });
+    // Fails the test where it was a deadlock, and not unseen meanwhile.
+    migrating.catch(() => {});
+    await until("it has tried", async () => {
+      const rows = await world.two.query(sql`
+        select from pg_stat_activity
+        where query like 'lock table %' and datname = current_database()
+      `);
+      return rows.length > 0;
+    });
+    await tx.query(sql`select from yardmaster.ready`);
+    return { report: migrating };
+  });
+  assert.equal((await migrating.report).to, LAST + 1);
 });
 
 Deno.test("migrate() refuses a migration that has changed since it ran", async () => {
