@@ -25,6 +25,8 @@ export const databaseClockOff: Scenario = {
       world.scale({ short: 200, long: 3_000 }),
       () => ({ ms: world.random.between(1, 30) }),
     );
+    // What waits before it would make a job late that is not.
+    await world.untilAllEnded();
     const rounds = world.scale({ short: 1, long: 8 });
     for (let round = 0; round < rounds; round++) await enqueueAll(world, round);
     await world.untilAllEnded();
