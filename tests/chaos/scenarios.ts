@@ -7,6 +7,7 @@ import { killAtEachStep } from "./scenarios/kill_at_each_step.ts";
 import { killAtRandom } from "./scenarios/kill_at_random.ts";
 import { lostAnswers } from "./scenarios/lost_answers.ts";
 import { overload } from "./scenarios/overload.ts";
+import { rollingDeploy } from "./scenarios/rolling_deploy.ts";
 
 export const SCENARIOS: readonly Scenario[] = [
   killAtRandom,
@@ -15,5 +16,6 @@ export const SCENARIOS: readonly Scenario[] = [
   frozenProcess,
   lostAnswers,
   overload,
+  rollingDeploy,
   ...DATABASE_SCENARIOS,
 ];

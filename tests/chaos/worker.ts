@@ -2,10 +2,12 @@
  * A process that works until it is told to stop, or dies:
  * `deno run -A worker.ts <settings as JSON>`.
  */
+import { requireSchema } from "../../src/db/migrate.ts";
 import { createEngine } from "../../src/engine/engine.ts";
 import { openWorkerDatabase } from "./faults/worker_database.ts";
 import { shiftClock } from "./faults/wrong_clock.ts";
 import { LedgerPen } from "./ledger.ts";
+import { migrationsOf } from "./releases.ts";
 import { stepWorker } from "./step.ts";
 import { Stopper } from "./stopper.ts";
 import type { FullWorkerSettings } from "./worker_settings.ts";
@@ -48,10 +50,12 @@ const engine = createEngine({
   },
 });
 
-setInterval(
-  () => console.log("rss", Deno.memoryUsage().rss),
-  RSS_EVERY_MS,
-);
+const parent = Deno.ppid;
+setInterval(() => {
+  console.log("rss", Deno.memoryUsage().rss);
+  // Whoever started it was killed, and can not end it any more.
+  if (Deno.ppid !== parent) Deno.exit(1);
+}, RSS_EVERY_MS);
 Deno.addSignalListener("SIGTERM", async () => {
   await engine.stop({ graceMs: settings.graceMs ?? 2_000 });
   await pool.end();
@@ -66,8 +70,19 @@ if (holdMs) {
   });
 }
 if (settings.pages) await servePages();
+if (settings.release !== undefined) await checkSchema(settings.release);
 await engine.start();
 console.log("started");
+
+/** As a yardmaster does before it starts. */
+async function checkSchema(release: number): Promise<void> {
+  try {
+    await requireSchema(database, { migrations: migrationsOf(release) });
+  } catch (error) {
+    console.log(`refused ${error}`);
+    Deno.exit(3);
+  }
+}
 
 /** In the same process, as most hosts do. */
 async function servePages(): Promise<void> {

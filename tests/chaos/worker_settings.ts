@@ -62,6 +62,8 @@ export interface WorkerSettings {
   readonly stop?: Stop;
   /** Shows the pages too, and says `pages <address>`. */
   readonly pages?: boolean;
+  /** Checks the schema first, as the release that is so many after this one. */
+  readonly release?: number;
   /** Added to the wall clock of the process. */
   readonly clockOffMs?: number;
 }
