@@ -208,7 +208,8 @@ onEachDriver(
     await untilAsleep(other);
     await other.query(sql`
       select pg_terminate_backend(pid) from pg_stat_activity
-      where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()
+      where query like '%pg_sleep(60)%' and state = 'active'
+        and pid <> pg_backend_pid() and datname = current_database()
     `);
     await failed;
     await db.transaction((tx) => tx.query(sql`insert into notes values (4)`));

@@ -9,7 +9,7 @@ import { pglite } from "../../src/db/pglite.ts";
 import { postgresJs } from "../../src/db/postgres_js.ts";
 import { sql } from "../../src/db/sql.ts";
 import { openMigratedPGlite } from "./pglite.ts";
-import { usePostgres } from "./postgres.ts";
+import { POOLER, usePostgres } from "./postgres.ts";
 
 /** A driver, and what a host does with it itself. */
 export interface OpenDriver extends AsyncDisposable {
@@ -27,23 +27,32 @@ export interface OpenDriver extends AsyncDisposable {
 export const DRIVER_NAMES = ["postgres.js", "node-postgres", "PGlite"] as const;
 export type DriverName = typeof DRIVER_NAMES[number];
 
-/** Opens a driver on the database `url`, or on `lite`. */
-export function openDriver(name: DriverName, { url, lite, odd = false }: {
+/** Where a driver finds its database. */
+interface Place {
   readonly url: string;
-  readonly lite: PGlite;
+  /** Past the proxy, if one is between. */
+  readonly directUrl?: string;
+  /** Where PGlite is one of the drivers. */
+  readonly lite: PGlite | undefined;
   readonly odd?: boolean;
-}): OpenDriver {
+}
+
+/** Opens a driver on the database `url`, or on `lite`. */
+export function openDriver(name: DriverName, place: Place): OpenDriver {
   switch (name) {
     case "postgres.js":
-      return openPostgresJs(url, odd);
+      return openPostgresJs(place);
     case "node-postgres":
-      return openNodePostgres(url, odd);
+      return openNodePostgres(place);
     case "PGlite":
-      return openPGlite(lite);
+      assert(place.lite);
+      return openPGlite(place.lite);
   }
 }
 
-function openPostgresJs(url: string, odd: boolean): OpenDriver {
+function openPostgresJs({ url, directUrl = url, odd }: Place): OpenDriver {
+  const direct = directUrl === url ? null : postgres(directUrl, { max: 1 });
+  const options = direct ? { listenOn: postgresJs(direct) } : {};
   const host = postgres(url, {
     max: 3,
     onnotice: () => {},
@@ -53,7 +62,7 @@ function openPostgresJs(url: string, odd: boolean): OpenDriver {
     }),
   });
   return {
-    db: postgresJs(host),
+    db: postgresJs(host, options),
     in: (schema) => postgresJs(host, { schema }),
     hostTransaction: (work) =>
       host.begin((tx) => work(postgresJs(tx))) as ReturnType<typeof work>,
@@ -61,11 +70,19 @@ function openPostgresJs(url: string, odd: boolean): OpenDriver {
       const reserved = await host.reserve();
       return { db: postgresJs(reserved), release: () => reserved.release() };
     },
-    [Symbol.asyncDispose]: () => host.end({ timeout: 1 }),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(
+        [host, direct].map((each) => each?.end({ timeout: 1 })),
+      );
+    },
   };
 }
 
-function openNodePostgres(url: string, odd: boolean): OpenDriver {
+function openNodePostgres({ url, directUrl = url, odd }: Place): OpenDriver {
+  const direct = directUrl === url
+    ? null
+    : new pg.Pool({ connectionString: directUrl, max: 1 });
+  const options = direct ? { listenOn: nodePostgres(direct) } : {};
   const types = new pg.TypeOverrides();
   if (odd) types.setTypeParser(20, BigInt);
   const host = new pg.Pool({ connectionString: url, max: 3, types });
@@ -73,7 +90,7 @@ function openNodePostgres(url: string, odd: boolean): OpenDriver {
   // end the process, so every host listens.
   host.on("error", () => {});
   return {
-    db: nodePostgres(host),
+    db: nodePostgres(host, options),
     in: (schema) => nodePostgres(host, { schema }),
     async hostTransaction(work) {
       const client = await host.connect();
@@ -93,7 +110,9 @@ function openNodePostgres(url: string, odd: boolean): OpenDriver {
       const client = await host.connect();
       return { db: nodePostgres(client), release: () => client.release() };
     },
-    [Symbol.asyncDispose]: () => host.end(),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([host.end(), direct?.end()]);
+    },
   };
 }
 
@@ -132,17 +151,19 @@ export function useDrivers(): OnEachDriver {
   // Postgres inside PGlite sets timers of its own, and both sanitizers see them.
   Deno.test.sanitizer({ ops: false, resources: false });
   Deno.test.beforeAll(async () => {
-    lite = await openMigratedPGlite();
+    if (!Deno.env.get(POOLER)) lite = await openMigratedPGlite();
   });
   Deno.test.afterAll(() => lite?.close());
 
   return (name, fact, { drivers = DRIVER_NAMES } = {}) => {
     for (const driverName of drivers) {
+      // It is in this process, and no proxy is between.
+      if (driverName === "PGlite" && Deno.env.get(POOLER)) continue;
       Deno.test(`${driverName}: ${name}`, async () => {
-        assert(lite);
         await using world = await testPostgres();
         for (const odd of [false, true]) {
-          const options = { url: world.url, lite, odd };
+          const { url, directUrl } = world;
+          const options = { url, directUrl, lite, odd };
           await using driver = openDriver(driverName, options);
           await driver.db.script(`
             drop table if exists notes;

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import type { Database } from "../../src/db/database.ts";
 import { migrate } from "../../src/db/migrate.ts";
 import { pglite } from "../../src/db/pglite.ts";
-import { sql } from "../../src/db/sql.ts";
+import { type Sql, sql } from "../../src/db/sql.ts";
 import { readMigrations } from "./build.ts";
+import type { PooledWorld } from "./pooled.ts";
 
 const ROOT = join(import.meta.dirname ?? ".", "../..");
 
@@ -27,6 +28,9 @@ export interface TestDb extends Database, AsyncDisposable {
 export function usePGlite(): () => Promise<TestDb> {
   // Postgres inside PGlite sets timers of its own, and both sanitizers see them.
   Deno.test.sanitizer({ ops: false, resources: false });
+
+  // The same tests on a Postgres behind a proxy; its lane says so.
+  if (Deno.env.get("YARDMASTER_TEST_POOLER")) return usePooled();
 
   let opened: PGlite | undefined;
   Deno.test.beforeAll(async () => {
@@ -78,15 +82,44 @@ async function snapshotKey(): Promise<string> {
     .digest("hex").slice(0, 16);
 }
 
+/**
+ * A database for the file that is emptied, and not a transaction for each test:
+ * that would hold one connection of the proxy from its first statement on.
+ */
+function usePooled(): () => Promise<TestDb> {
+  let world: PooledWorld | undefined;
+  Deno.test.afterAll(() => world?.close());
+  return async () => {
+    // Not at the top: who uses PGlite needs no Postgres.
+    const { openPooledWorld } = await import("./pooled.ts");
+    if (world && !await world.empty()) {
+      await world.close();
+      world = undefined;
+    }
+    world ??= await openPooledWorld();
+    return withClock(world.at, () => Promise.resolve());
+  };
+}
+
 async function beginTest(opened: PGlite): Promise<TestDb> {
-  let now = new Date("2026-01-15T12:00:00Z");
   await opened.exec("begin");
   // Without its transaction(), the adapter knows it as a transaction.
   const inTransaction = {
     query: opened.query.bind(opened),
     exec: opened.exec.bind(opened),
   };
-  const db = pglite(inTransaction, { now: () => sql`${now}::timestamptz` });
+  return withClock(
+    (now) => pglite(inTransaction, { now }),
+    async () => void await opened.exec("rollback"),
+  );
+}
+
+function withClock(
+  open: (now: () => Sql) => Database,
+  close: () => Promise<void>,
+): TestDb {
+  let now = new Date("2026-01-15T12:00:00Z");
+  const db = open(() => sql`${now}::timestamptz`);
   return {
     schema: db.schema,
     get now() {
@@ -102,9 +135,7 @@ async function beginTest(opened: PGlite): Promise<TestDb> {
     setNow(at) {
       now = at;
     },
-    async [Symbol.asyncDispose]() {
-      await opened.exec("rollback");
-    },
+    [Symbol.asyncDispose]: close,
   };
 }
 

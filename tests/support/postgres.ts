@@ -10,6 +10,8 @@ import { type PostgresServer, startPostgres } from "./postgres_server.ts";
 /** The world of one test: its own database, migrated and empty. */
 export interface TestPostgres extends AsyncDisposable {
   readonly url: string;
+  /** The way past the proxy; the same where there is none. */
+  readonly directUrl: string;
   /** A pool of four connections. */
   readonly db: Database;
   /** Another pool, of one connection: another process, as Postgres sees it. */
@@ -18,11 +20,15 @@ export interface TestPostgres extends AsyncDisposable {
   reset(): Promise<void>;
 }
 
+/** `host:port` of a PgBouncer in front of `YARDMASTER_TEST_POSTGRES`. */
+export const POOLER = "YARDMASTER_TEST_POOLER";
+
 /**
  * Makes a database for the calling test file; each call empties it.
  *
  * The server is the one of `YARDMASTER_TEST_POSTGRES`, which the runner sets;
- * without, the file starts one of its own, which costs seconds.
+ * without, the file starts one of its own, which costs seconds. With
+ * `YARDMASTER_TEST_POOLER`, the worlds reach it through a proxy.
  */
 export function usePostgres(): () => Promise<TestPostgres> {
   let server: PostgresServer | undefined;
@@ -50,19 +56,39 @@ export function usePostgres(): () => Promise<TestPostgres> {
   };
 }
 
-function openWorld(url: string): TestPostgres {
+/**
+ * The way to a database that a host behind a proxy is told to take: through the
+ * proxy, where postgres.js names no statements of its own. Without one, the way
+ * that was given.
+ */
+export function pooled(direct: string): string {
+  const host = Deno.env.get(POOLER);
+  if (!host) return direct;
+  const url = new URL(direct);
+  url.host = host;
+  url.searchParams.set("prepare", "false");
+  return url.href;
+}
+
+function openWorld(direct: string): TestPostgres {
+  const url = pooled(direct);
   const pools: postgres.Sql[] = [];
-  function open(max: number): postgres.Sql {
-    const pool = postgres(url, { max, fetch_types: false, onnotice: () => {} });
+  function open(at: string, max: number): postgres.Sql {
+    const pool = postgres(at, { max, fetch_types: false, onnotice: () => {} });
     pools.push(pool);
     return pool;
   }
+  function databaseOn(pool: postgres.Sql): Database {
+    if (url === direct) return postgresJs(pool);
+    return postgresJs(pool, { listenOn: postgresJs(open(direct, 1)) });
+  }
 
-  const pool = open(4);
+  const pool = open(url, 4);
   return {
     url,
-    db: postgresJs(pool),
-    connect: () => Promise.resolve(postgresJs(open(1))),
+    directUrl: direct,
+    db: databaseOn(pool),
+    connect: () => Promise.resolve(databaseOn(open(url, 1))),
     reset: () => emptyTables(pool),
     async [Symbol.asyncDispose]() {
       await Promise.all(pools.map((each) => each.end({ timeout: 1 })));
@@ -90,7 +116,7 @@ async function emptyTables(pool: postgres.Sql): Promise<void> {
 }
 
 /** Answers with the URL of a new database, a copy of the migrated one. */
-async function cloneTemplate(admin: string): Promise<string> {
+export async function cloneTemplate(admin: string): Promise<string> {
   const key = createHash("sha256")
     .update(readMigrations().map((step) => step.checksum).join())
     .digest("hex").slice(0, 12);
@@ -130,7 +156,8 @@ async function makeTemplate(
   await pool.unsafe(`alter database ${unfinished} rename to ${template}`);
 }
 
-async function dropDatabase(url: string): Promise<void> {
+/** Also while somebody is connected to it. */
+export async function dropDatabase(url: string): Promise<void> {
   const admin = postgres(withDatabase(url, "postgres"), { max: 1 });
   try {
     const name = new URL(url).pathname.slice(1);
