@@ -96,6 +96,31 @@ export const DIAGNOSES = {
     title: "Only a late executor has a place for it",
     why: "Those that could claim it have not sent a heartbeat in time.",
   },
+  job_rate_limited: {
+    status: "waiting",
+    title: "A rate limit is used up",
+    why: "It starts when enough of the allowance has come back.",
+  },
+  job_cooling_down: {
+    status: "waiting",
+    title: "A limiter cools down",
+    why: "Nothing of that limiter starts until the cooldown is over.",
+  },
+  job_key_busy: {
+    status: "waiting",
+    title: "As many run as its limiter allows",
+    why: "It starts when one of those that run has ended.",
+  },
+  job_lane_behind: {
+    status: "waiting",
+    title: "Waits behind others of its limiters",
+    why: "Jobs for the same limits start one after the other.",
+  },
+  job_lane_turn: {
+    status: "runnable",
+    title: "Its limiters let it pass",
+    why: "It is the next of its limits, and starts when their turn comes.",
+  },
   job_behind: {
     status: "waiting",
     title: "Waits for its turn",

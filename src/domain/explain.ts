@@ -6,6 +6,7 @@ import type { Action } from "./action.ts";
 import type { JobDiagnosis } from "./diagnosis.ts";
 import { estimateWait } from "./explain_estimate.ts";
 import type { ExplainFacts } from "./explain_facts.ts";
+import { laneReasons } from "./explain_lane.ts";
 import { isAlive, takersOf } from "./explain_places.ts";
 import type { Evidence, Reason } from "./explain_reason.ts";
 import { CANCEL_FROM, DISCARD_FROM, RETRY_FROM } from "./job.ts";
@@ -74,10 +75,15 @@ function waitingReasons(facts: ExplainFacts): Reasons {
       pausedAt: queue.pausedAt,
       pausedBy: queue.pausedBy,
     })],
+    ...laneReasons(facts.lane),
     ...serviceReasons(facts),
   ];
   const [first, ...more] = found;
   if (first !== undefined) return [first, ...more];
+  if (facts.lane !== null) {
+    const { limiters } = facts.lane;
+    return [because("job_lane_turn", { limiters })];
+  }
   if (job.state === "available") {
     const ahead = facts.turn?.ahead.count ?? 0;
     return [because("job_ready", { queue: queue.name, ahead })];
@@ -249,6 +255,9 @@ export function reasonEarliestAt(reason: Reason, at: Date): Date | null {
     case "job_scheduled":
     case "job_retryable":
       return reason.evidence.runAt;
+    case "job_rate_limited":
+    case "job_cooling_down":
+      return reason.evidence.eligibleAt;
     case "job_due":
     case "job_ready":
       return at;

@@ -1,6 +1,7 @@
 /** What an explanation is told from: one set of facts, of one instant. */
 import type { NewerArgs } from "./args_version.ts";
 import type { JobId } from "./job.ts";
+import type { LimiterBlocker } from "./limiter.ts";
 import type { AttemptEventKind, JobState } from "./state.ts";
 
 /** A job, and where it stands. */
@@ -82,6 +83,21 @@ export interface Turn {
   readonly pace: Pace | null;
 }
 
+/** A limiter that holds a job back. */
+export interface ExplainedBlocker {
+  readonly blocker: LimiterBlocker;
+  /** Of concurrency: jobs that run and hold what it waits for; a few of them. */
+  readonly holders: readonly JobId[];
+}
+
+/** Where a job stands that waits for limiters. */
+export interface LaneFacts {
+  readonly limiters: readonly string[];
+  readonly blockers: readonly ExplainedBlocker[];
+  /** Jobs for the same limits that start before it. */
+  readonly ahead: Known;
+}
+
 /** Everything that the explanation of a job is told from. */
 export interface ExplainFacts {
   /** The instant of the facts. */
@@ -96,6 +112,8 @@ export interface ExplainFacts {
   readonly holder: HoldingExecutor | null;
   /** Null: it is not ready, or nobody could take it. */
   readonly turn: Turn | null;
+  /** Null: it waits for no limiter. */
+  readonly lane: LaneFacts | null;
   /** The newest thing that happened to it, other than success. */
   readonly lastEvent: {
     readonly kind: AttemptEventKind;

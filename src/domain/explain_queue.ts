@@ -104,6 +104,7 @@ function reasonsOf(
     serving,
     lastStopped,
     holder: null,
+    lane: null,
     turn: { ahead: { count: ahead, precision: "exact" }, pace },
     lastEvent: null,
     supersededBy: null,
@@ -230,6 +231,7 @@ function runningReasons(
     lastStopped,
     holder,
     turn: null,
+    lane: null,
     lastEvent: null,
     supersededBy: null,
   }).reasons;

@@ -3,7 +3,8 @@ import type { Known } from "./explain_facts.ts";
 import type { QueueReason } from "./explain_queue.ts";
 import type { QueueFacts } from "./explain_queue_facts.ts";
 import { isAlive } from "./explain_places.ts";
-import { estimated, known, reasonSentence } from "./explain_words.ts";
+import { known } from "./explain_numbers.ts";
+import { estimated, reasonSentence } from "./explain_words.ts";
 import { type Sentence, sentence } from "./sentence.ts";
 
 /** What is the same for all jobs with a reason, or tells of the first of them. */

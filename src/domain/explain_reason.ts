@@ -5,11 +5,23 @@
 import type { JobDiagnosis } from "./diagnosis.ts";
 import type { Estimate } from "./explain_estimate.ts";
 import type { Known } from "./explain_facts.ts";
+import type { JobId } from "./job.ts";
 
 /** An attempt, as reasons tell of it. */
 interface OnAttempt {
   readonly attempt: number;
   readonly maxAttempts: number;
+}
+
+/** How much of one limiter, or of one key of it, is used. */
+interface OfLimiter {
+  readonly limiter: string;
+  /** Null: it has no keys. */
+  readonly key: string | null;
+  readonly used: number;
+  readonly capacity: number;
+  /** What the job takes. */
+  readonly weight: number;
 }
 
 /** How full one executor is. */
@@ -62,6 +74,23 @@ export type Reason =
     readonly executor: string;
     readonly beatAt: Date;
   }>
+  | Because<
+    "job_rate_limited",
+    OfLimiter & { readonly eligibleAt: Date | null }
+  >
+  | Because<
+    "job_cooling_down",
+    OfLimiter & {
+      readonly eligibleAt: Date | null;
+      readonly why: string | null;
+    }
+  >
+  | Because<"job_key_busy", OfLimiter & { readonly holders: readonly JobId[] }>
+  | Because<"job_lane_behind", {
+    readonly limiters: readonly string[];
+    readonly ahead: Known;
+  }>
+  | Because<"job_lane_turn", { readonly limiters: readonly string[] }>
   | Because<"job_behind", {
     readonly queue: string;
     readonly ahead: Known;
@@ -171,6 +200,11 @@ export const CLEARS = {
   job_worker_unknown: "by_somebody",
   job_queue_full: "by_itself",
   job_served_late: "by_somebody",
+  job_rate_limited: "by_itself",
+  job_cooling_down: "by_itself",
+  job_key_busy: "by_itself",
+  job_lane_behind: "by_itself",
+  job_lane_turn: "by_itself",
   job_behind: "by_itself",
   job_ready: "nothing_to_clear",
   job_running: "nothing_to_clear",

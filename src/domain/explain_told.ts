@@ -1,17 +1,19 @@
 /** An explanation as plain data: what `yard.explain` returns, and `--json` prints. */
 import type { ResourceRef } from "../seams.ts";
 import type { Action } from "./action.ts";
-import {
-  type ControlStatus,
-  DIAGNOSES,
-  type JobDiagnosis,
-} from "./diagnosis.ts";
+import { type ControlStatus, DIAGNOSES } from "./diagnosis.ts";
 import { explainJob, reasonEarliestAt } from "./explain.ts";
 import type { ExplainFacts } from "./explain_facts.ts";
 import { CLEARS, type Clears, type Reason } from "./explain_reason.ts";
 import { explanationNotes, reasonSentence } from "./explain_words.ts";
 import type { JobId } from "./job.ts";
-import { isLegalStep, RUNBOOK, type StepCode, STEPS } from "./runbook_steps.ts";
+import {
+  isLegalStep,
+  type Opens,
+  RUNBOOK,
+  type StepCode,
+  STEPS,
+} from "./runbook_steps.ts";
 import { type Sentence, sentenceWords } from "./sentence.ts";
 import type { JobState } from "./state.ts";
 
@@ -74,7 +76,7 @@ export function tellJob(facts: ExplainFacts): JobExplanation {
       message: sentenceWords(reasonSentence(reason)),
       clears: CLEARS[reason.code],
       earliestAt: reasonEarliestAt(reason, at),
-      nextSteps: nextSteps(reason.code, { job, legal }),
+      nextSteps: nextSteps(reason, { job, legal }),
     })),
     notes: explanationNotes(facts).map((note: Sentence) => sentenceWords(note)),
   };
@@ -82,13 +84,13 @@ export function tellJob(facts: ExplainFacts): JobExplanation {
 
 /** The steps of a reason that are legal now, in the order of the runbook. */
 export function nextSteps(
-  code: JobDiagnosis,
+  reason: Reason,
   { job, legal }: {
     readonly job: ExplainFacts["job"];
     readonly legal: readonly Action[];
   },
 ): readonly NextStep[] {
-  return RUNBOOK[code].flatMap((step): NextStep[] => {
+  return RUNBOOK[reason.code].flatMap((step): NextStep[] => {
     // Whoever asks looks at the job already.
     if (step === "review_subject" || !isLegalStep(step, legal)) return [];
     const { label, owner, opens } = STEPS[step];
@@ -98,15 +100,36 @@ export function nextSteps(
       label,
       owner,
       action: "action" in words ? words.action : null,
-      target: opens === "queue"
-        ? { type: "queue", id: job.queue }
-        : opens === "cron_entry" && job.cronEntry !== null
-        ? { type: "cron_entry", id: job.cronEntry }
-        : opens === "subject"
-        ? { type: "job", id: job.id }
-        : null,
+      target: targetOf(opens, { reason, job }),
     }];
   });
+}
+
+function targetOf(
+  opens: Opens,
+  { reason, job }: {
+    readonly reason: Reason;
+    readonly job: ExplainFacts["job"];
+  },
+): ResourceRef | null {
+  switch (opens) {
+    case "subject":
+      return { type: "job", id: job.id };
+    case "queue":
+      return { type: "queue", id: job.queue };
+    case "cron_entry":
+      return job.cronEntry === null
+        ? null
+        : { type: "cron_entry", id: job.cronEntry };
+    case "blocking_job": {
+      const [id] = reason.code === "job_key_busy"
+        ? reason.evidence.holders
+        : [];
+      return id === undefined ? null : { type: "job", id };
+    }
+    default:
+      return null;
+  }
 }
 
 /** Whether somebody has to act before the job can end well. */

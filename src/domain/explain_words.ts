@@ -1,7 +1,9 @@
 /** The sentence of each reason, made of nothing but what it rests on. */
 import type { JobDiagnosis } from "./diagnosis.ts";
 import type { Estimate } from "./explain_estimate.ts";
-import type { ExplainFacts, Known } from "./explain_facts.ts";
+import type { ExplainFacts } from "./explain_facts.ts";
+import { LANE_WORDS } from "./explain_lane_words.ts";
+import { known } from "./explain_numbers.ts";
 import type { Evidence, FullExecutor, Reason } from "./explain_reason.ts";
 import { type Fact, type Sentence, sentence } from "./sentence.ts";
 
@@ -57,6 +59,7 @@ const WORDS: {
     sentence`Only a late executor has a free place of queue ${
       queueName(queue)
     }: the last heartbeat of ${name(executor)} was ${beatAt}.`,
+  ...LANE_WORDS,
   job_behind: ({ queue, ahead, estimate }) =>
     sentence`Queue ${queueName(queue)} gives out ${known(ahead)} before it. ${
       estimated(estimate)
@@ -165,27 +168,6 @@ function listed(holders: readonly FullExecutor[]): Sentence {
   if (rest > 0) shown.push(sentence`${rest} more are as full`);
   const [first = sentence`nobody is left`, ...others] = shown;
   return others.reduce((all, next) => sentence`${all}, ${next}`, first);
-}
-
-const PRECISIONS = {
-  exact: sentence``,
-  about: sentence`about `,
-  at_least: sentence`at least `,
-} as const satisfies Record<Known["precision"], Sentence>;
-
-/** A number of jobs, and how well it is known. */
-export function known({ count, precision }: Known): Sentence {
-  const how = PRECISIONS[precision];
-  return count === 1
-    ? sentence`${how}1 job`
-    : sentence`${how}${rounded({ count, precision })} jobs`;
-}
-
-/** What was reckoned is not told to the last digit. */
-export function rounded({ count, precision }: Known): number {
-  if (precision !== "about" || count < 100) return count;
-  const unit = 10 ** (Math.floor(Math.log10(count)) - 1);
-  return Math.round(count / unit) * unit;
 }
 
 /** How long that takes, as far as it can be told. */

@@ -4,7 +4,7 @@ import { isAlive } from "../domain/explain_places.ts";
 import { explainQueue } from "../domain/explain_queue.ts";
 import type { QueueFacts } from "../domain/explain_queue_facts.ts";
 import { groupSentence, queueSentence } from "../domain/explain_queue_words.ts";
-import { known } from "../domain/explain_words.ts";
+import { known } from "../domain/explain_numbers.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { ResourceRef } from "../seams.ts";
 import { COUNT_MAX, readHorizons } from "../store/evidence.ts";

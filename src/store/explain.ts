@@ -16,6 +16,7 @@ import { workersBeside } from "../domain/explain_places.ts";
 import { type JobExplanation, tellJob } from "../domain/explain_told.ts";
 import type { JobId } from "../domain/job.ts";
 import type { AttemptEventKind } from "../domain/state.ts";
+import { findLane } from "./explain_lane.ts";
 import { readAhead, readPace } from "./explain_turn.ts";
 
 /** Finds a job and explains it; `null` if there is no record of it. */
@@ -39,7 +40,8 @@ export async function findExplainFacts(
   const serving = waits ? await listServing(db, [job.queue]) : [];
   const workers = workersBeside(job.worker, serving);
   const givenOut = job.state === "available" && queue.pausedAt === null;
-  const ahead = givenOut && workers.length > 0
+  const lane = job.state === "available" ? await findLane(db, jobId) : null;
+  const ahead = givenOut && workers.length > 0 && lane === null
     ? await readAhead(db, { job: found.job, workers })
     : null;
   return {
@@ -49,6 +51,7 @@ export async function findExplainFacts(
     lastStopped: waits && serving.every(({ health }) => health === "missing")
       ? await findLastStopped(db, job.queue)
       : null,
+    lane,
     turn: ahead === null ? null : {
       ahead,
       pace: ahead.count === 0 ? null : await readPace(db, job.queue),
@@ -56,9 +59,11 @@ export async function findExplainFacts(
   };
 }
 
-type Standing = Omit<ExplainFacts, "serving" | "lastStopped" | "turn"> & {
-  readonly job: ExplainedJob & { readonly priority: number };
-};
+type Standing =
+  & Omit<ExplainFacts, "serving" | "lastStopped" | "turn" | "lane">
+  & {
+    readonly job: ExplainedJob & { readonly priority: number };
+  };
 
 interface StandingRow extends ExplainedJob {
   readonly priority: number;

@@ -109,7 +109,7 @@ export async function readJobFacts(
       audit: await may("view_audit", { type: "page", id: "audit" }),
       queues: await may("view_queues", { type: "page", id: "queues" }),
     },
-    linkTo: await linksFor(c, neighboursOf(job)),
+    linkTo: await linksFor(c, [...neighboursOf(job), ...holdersOf(told)]),
     show,
     paths,
     now: job.now,
@@ -155,4 +155,11 @@ function neighboursOf(job: JobDetail): readonly ResourceRef[] {
       : [{ type: "cron_entry", id: job.cronEntry } as const],
     ...jobs.map((id) => ({ type: "job", id }) as const),
   ];
+}
+
+/** Jobs that hold what it waits for. */
+function holdersOf({ lane }: ExplainFacts): readonly ResourceRef[] {
+  return (lane?.blockers ?? []).flatMap(({ holders }) =>
+    holders.map((id): ResourceRef => ({ type: "job", id }))
+  );
 }

@@ -11,7 +11,9 @@ import { createEngine } from "../../src/engine/engine.ts";
 import type { EnqueueOptions } from "../../src/engine/enqueue_options.ts";
 import { discard } from "../../src/engine/verdict.ts";
 import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
+import { defineLimiter, type Limiter } from "../../src/domain/limiter.ts";
 import { findExplainFacts } from "../../src/store/explain.ts";
+import { coolDownLimiter } from "../../src/store/limiter_cooldowns.ts";
 import { cancelJob } from "../../src/store/transitions.ts";
 import { cronWorld, HOUR_MS } from "../support/cron_world.ts";
 import {
@@ -20,6 +22,12 @@ import {
   givenQueue,
   type JobOf,
 } from "../support/job_world.ts";
+import {
+  claimLimited,
+  givenLimits,
+  givenWork,
+  PER_CUSTOMER,
+} from "../support/limiter_world.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { type StillDb, stillDb } from "../support/still_db.ts";
 
@@ -76,6 +84,23 @@ function worker(perform: () => unknown): AnyWorker {
   });
 }
 
+/** Jobs of a limited worker, of which a process has claimed what it may. */
+async function limited(
+  db: StillDb,
+  { limiter, args, claims = 100 }: {
+    readonly limiter: Limiter;
+    readonly args: readonly Readonly<Record<string, unknown>>[];
+    readonly claims?: number;
+  },
+): Promise<readonly JobId[]> {
+  await givenQueue(db, { limit: 100 });
+  await givenLimits(db, [limiter]);
+  const executorId = await givenExecutor(db, { workers: ["work"] });
+  const jobs = await givenWork(db, args);
+  if (claims > 0) await claimLimited(db, executorId, { most: claims });
+  return jobs;
+}
+
 const PRODUCED: {
   readonly [Code in JobDiagnosis]: (db: StillDb) => Promise<JobId>;
 } = {
@@ -120,6 +145,55 @@ const PRODUCED: {
     await givenQueue(db, { limit: 1 });
     await givenExecutor(db, { beatAgoMs: MINUTE_MS });
     return await givenJob(db);
+  },
+  job_rate_limited: async (db) => {
+    const [, waits] = await limited(db, {
+      limiter: defineLimiter({
+        name: "api",
+        rate: { capacity: 1, perMs: MINUTE_MS },
+      }),
+      args: [{}, {}],
+    });
+    return waits ?? "0";
+  },
+  job_cooling_down: async (db) => {
+    const limiter = defineLimiter({
+      name: "api",
+      rate: { capacity: 5, perMs: MINUTE_MS },
+    });
+    const [waits] = await limited(db, { limiter, args: [{}], claims: 0 });
+    await coolDownLimiter(db, {
+      limiter: "api",
+      key: null,
+      forMs: MINUTE_MS,
+      reason: "The API said 429",
+      by: "ops-demo",
+      extendsOnly: false,
+    });
+    return waits ?? "0";
+  },
+  job_key_busy: async (db) => {
+    const [, , waits] = await limited(db, {
+      limiter: PER_CUSTOMER,
+      args: [{ customer: "a" }, { customer: "a" }, { customer: "a" }],
+    });
+    return waits ?? "0";
+  },
+  job_lane_behind: async (db) => {
+    const [, waits] = await limited(db, {
+      limiter: PER_CUSTOMER,
+      args: [{ customer: "a" }, { customer: "a" }],
+      claims: 0,
+    });
+    return waits ?? "0";
+  },
+  job_lane_turn: async (db) => {
+    const [waits] = await limited(db, {
+      limiter: PER_CUSTOMER,
+      args: [{ customer: "a" }],
+      claims: 0,
+    });
+    return waits ?? "0";
   },
   job_behind: async (db) => {
     await served(db);
@@ -181,6 +255,40 @@ for (const code of Object.keys(DIAGNOSES).filter(isOfAJob)) {
 function isOfAJob(code: string): code is JobDiagnosis {
   return Object.hasOwn(PRODUCED, code);
 }
+
+Deno.test("tellJob() names the job that holds a key, and when a limiter lets a job pass", async () => {
+  await using world = await testPostgres();
+  const db = stillDb(world.db);
+  const explain = async (id: JobId) => {
+    const facts = await findExplainFacts(db, id);
+    assert.ok(facts);
+    return tellJob(facts);
+  };
+  const busy = await explain(await PRODUCED.job_key_busy(db));
+  const [reason] = busy.reasons;
+  assert.ok(reason?.code === "job_key_busy");
+  assert.equal(reason.evidence.key, "a");
+  assert.equal(reason.evidence.holders.length, 2);
+  assert.deepEqual(reason.nextSteps[0]?.target, {
+    type: "job",
+    id: reason.evidence.holders[0],
+  });
+
+  await world.reset();
+  const used = await explain(await PRODUCED.job_rate_limited(db));
+  assert.equal(
+    used.reasons[0]?.message,
+    "Limiter api is used up: 1 of 1, and it takes 1. Enough has come back 2026-01-15T12:01:00.000Z.",
+  );
+  assert.equal(used.earliestAt?.toISOString(), "2026-01-15T12:01:00.000Z");
+
+  await world.reset();
+  const cool = await explain(await PRODUCED.job_cooling_down(db));
+  assert.match(
+    cool.reasons[0]?.message ?? "",
+    /^Limiter api cools down, for this reason: The API said 429\. It is over/,
+  );
+});
 
 Deno.test("findExplainFacts() finds who holds a queue, its pace, and nothing of a job that never was", async () => {
   await using world = await testPostgres();

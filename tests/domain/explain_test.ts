@@ -62,6 +62,7 @@ function facts(given: Given = {}): ExplainFacts {
     lastStopped: null,
     holder: null,
     turn: null,
+    lane: null,
     lastEvent: null,
     supersededBy: null,
     ...given,

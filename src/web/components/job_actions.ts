@@ -40,8 +40,8 @@ export function jobActions(facts: JobFacts): Markup {
 /** The steps of all reasons, each once, in their order. */
 function stepsOf({ explanation, told }: JobFacts): readonly NextStep[] {
   const { reasons, legal } = explanation;
-  const all = reasons.flatMap(({ code }) =>
-    nextSteps(code, { job: told.job, legal })
+  const all = reasons.flatMap((reason) =>
+    nextSteps(reason, { job: told.job, legal })
   );
   return [...new Map(all.map((one) => [one.step, one])).values()];
 }
@@ -53,7 +53,9 @@ function stepLinks(
 ): readonly (Markup | null)[] {
   const seen = new Set<string>();
   return steps.map((step) => {
-    if (step.owner !== "native" || step.target?.type === "job") return null;
+    if (step.owner !== "native" || step.target?.id === facts.job.jobId) {
+      return null;
+    }
     if (step.action === "resume_queue") return resumeButton(facts);
     const href = hrefOf(step, facts);
     if (href === null || seen.has(href)) return null;

@@ -7,7 +7,7 @@ import type {
 } from "../../domain/explain_queue.ts";
 import { groupSentence } from "../../domain/explain_queue_words.ts";
 import { CLEARS, type Reason } from "../../domain/explain_reason.ts";
-import { rounded } from "../../domain/explain_words.ts";
+import { rounded } from "../../domain/explain_numbers.ts";
 import type { ResourceRef } from "../../seams.ts";
 import type { JobState } from "../../domain/state.ts";
 import { type Href, html, type Markup, type Plain, text } from "../render.ts";
