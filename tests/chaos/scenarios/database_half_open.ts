@@ -16,9 +16,8 @@ const STATEMENT_MS = 1_500;
  */
 export const databaseConnectionsForgotten: Scenario = {
   name: "database-connections-forgotten",
-  about:
-    "processes whose connections are dead without a word are missed, and " +
-    "come back by themselves on new ones",
+  about: "processes whose connections are dead without a word come back by " +
+    "themselves on new ones, and what they held runs on",
   async run(world) {
     await using proxy = openProxy(world.url);
     const { distant, enqueuer } = await start(world, { proxy });
