@@ -98,3 +98,24 @@ Deno.test("Acknowledger tells of each result once, after it was written", async 
     "2 applied after 3",
   ]);
 });
+
+Deno.test("Acknowledger says lost of what it can not write before it is told to give up", async () => {
+  const told: string[] = [];
+  const acknowledger = new Acknowledger({
+    database: taking(() => new Error("no connection")),
+    leases: new HeldLeases(),
+    clock: systemClock,
+    executorId: () => 1,
+    onFlushed: () => {},
+    onEvent: (event) =>
+      event.type === "acknowledgement_failed" && acknowledger.abandon(),
+  });
+  for (const index of [0, 1]) {
+    acknowledger.add({
+      ...completed(index, 1),
+      onAnswer: (answer) => told.push(`${index} ${answer}`),
+    });
+  }
+  await acknowledger.flushed();
+  assert.deepEqual(told, ["0 lost", "1 lost"]);
+});
