@@ -69,15 +69,17 @@ const insert = fc.tuple(
 
 const operate = fc.record({
   which,
-  /** What runs is rare among all jobs, and is what they look for. */
-  isRunning: fc.boolean(),
+  /** One of those that it is meant for, who may be few: or any. */
+  isMeant: fc.boolean(),
   what: fc.constantFrom("cancel", "discard", "retry"),
   on: turn,
-}).map(({ which, isRunning, what, on }) =>
-  step(`${what} ${which} ${isRunning}`, on, async ({ model, db }) => {
+}).map(({ which, isMeant, what, on }) =>
+  step(`${what} ${which} ${isMeant}`, on, async ({ model, db }) => {
     const jobs = inOrder(model);
-    const running = jobs.filter(({ at }) => at.state === "executing");
-    const jobId = pick(isRunning ? running : jobs, which)?.id;
+    const meant = jobs.filter(({ at }) =>
+      what === "retry" ? at.finishedAt !== null : at.state === "executing"
+    );
+    const jobId = pick(isMeant ? meant : jobs, which)?.id;
     if (jobId === undefined) return;
     const principal = "ann";
     if (what === "retry") {

@@ -151,11 +151,12 @@ async function drainFresh(
   const { value: { value }, cost } = await station.cost(() =>
     station.child.call<Drain>("drain", { jobs, whole: false })
   );
-  const { firstMs, lastMs } = value;
+  const { ran, firstMs, lastMs } = value;
+  if (ran < jobs) throw new Error(`${system.name}: ${ran} of ${jobs} were run`);
   return {
     scenario: name,
     system: system.name,
-    value: jobs / (lastMs - (firstMs ?? 0)) * 1_000,
+    value: ran / (lastMs - (firstMs ?? 0)) * 1_000,
     unit: "jobs/s",
     jobs,
     cost,
