@@ -4,8 +4,10 @@ import { postgresJs } from "../../../src/db/postgres_js.ts";
 import { sql } from "../../../src/db/sql.ts";
 import type { JobId } from "../../../src/domain/job.ts";
 import { createEngine, type Engine } from "../../../src/engine/engine.ts";
+import { until } from "../../support/until.ts";
 import { stepWorker } from "../step.ts";
 import type { ChaosWorld } from "../world.ts";
+import { calmly } from "./recovery.ts";
 import { closedWhenSilent } from "./silence.ts";
 
 /** Between two; so that jobs are inserted all the time and not all at once. */
@@ -73,7 +75,12 @@ export class Enqueuer {
     await this.#running;
     // Whoever has a key can find out what became of it.
     for (const each of this.#asked) {
-      if (each.isUnique && each.jobId === null) await this.#ask(each);
+      if (!each.isUnique || each.jobId !== null) continue;
+      await until("the database answers again", () =>
+        calmly(async () => {
+          await this.#ask(each);
+          return true;
+        }));
     }
     const there = await this.#read();
     const wrong: string[] = [];
