@@ -4,17 +4,20 @@
  */
 import type { DiagnosisCode, JobDiagnosis } from "./diagnosis.ts";
 import { explainJob } from "./explain.ts";
-import type { ExplainedJob, Known, Precision } from "./explain_facts.ts";
+import type {
+  ExplainedJob,
+  Known,
+  LaneFacts,
+  Precision,
+} from "./explain_facts.ts";
+import { type QueueReason, ReasonGroups, weaker } from "./explain_groups.ts";
 import { isAlive, takersOf, workersBeside } from "./explain_places.ts";
-import type { PlannedJobs, QueueFacts } from "./explain_queue_facts.ts";
+import type {
+  LimitedJobs,
+  PlannedJobs,
+  QueueFacts,
+} from "./explain_queue_facts.ts";
 import type { Reason } from "./explain_reason.ts";
-
-/** A reason, and how many jobs of the queue it holds for. */
-export interface QueueReason {
-  /** Of one of the jobs: the one that is due first, or comes last. */
-  readonly reason: Reason;
-  readonly jobs: Known;
-}
 
 /** How a queue is, and why its jobs are where they are. */
 export interface QueueExplanation {
@@ -25,53 +28,13 @@ export interface QueueExplanation {
 
 /** Tells why the jobs of a queue are where they are. */
 export function explainQueue(facts: QueueFacts): QueueExplanation {
-  const groups = new Groups();
+  const groups = new ReasonGroups();
   for (const each of facts.planned) addPlanned(groups, { facts, each });
   addReady(groups, facts);
+  for (const each of facts.limited) addLimited(groups, { facts, each });
   addRunning(groups, facts);
   const reasons = groups.list();
   return { code: codeOf(facts, reasons), reasons };
-}
-
-/** Counts of jobs by reason; workers that nobody knows are told apart. */
-class Groups {
-  readonly #byKey = new Map<string, QueueReason>();
-
-  add(reason: Reason, jobs: Known): void {
-    const key = reason.code === "job_worker_unknown"
-      ? JSON.stringify([reason.code, reason.evidence.worker])
-      : reason.code;
-    const before = this.#byKey.get(key);
-    this.#byKey.set(
-      key,
-      before === undefined ? { reason, jobs } : {
-        reason: leading(before.reason, reason),
-        jobs: {
-          count: before.jobs.count + jobs.count,
-          precision: weaker(before.jobs.precision, jobs.precision),
-        },
-      },
-    );
-  }
-
-  list(): readonly QueueReason[] {
-    return [...this.#byKey.values()].filter(({ jobs }) => jobs.count > 0)
-      .sort((one, other) => other.jobs.count - one.jobs.count);
-  }
-}
-
-const PRECISIONS: readonly Precision[] = ["exact", "at_least", "about"];
-
-function weaker(one: Precision, other: Precision): Precision {
-  return PRECISIONS.indexOf(one) > PRECISIONS.indexOf(other) ? one : other;
-}
-
-/** Of two jobs with the same reason, the one that says more about the queue. */
-function leading(one: Reason, other: Reason): Reason {
-  if ("runAt" in one.evidence && "runAt" in other.evidence) {
-    return one.evidence.runAt <= other.evidence.runAt ? one : other;
-  }
-  return other;
 }
 
 const NO_JOB: ExplainedJob = {
@@ -92,9 +55,10 @@ const NO_JOB: ExplainedJob = {
 /** The reasons of a job of this queue. Deadlines are those of single jobs. */
 function reasonsOf(
   { at, queue, serving, lastStopped, pace }: QueueFacts,
-  { job, ahead = 0 }: {
+  { job, ahead = 0, lane = null }: {
     readonly job: Partial<ExplainedJob>;
     readonly ahead?: number;
+    readonly lane?: LaneFacts | null;
   },
 ): readonly Reason[] {
   return explainJob({
@@ -104,7 +68,7 @@ function reasonsOf(
     serving,
     lastStopped,
     holder: null,
-    lane: null,
+    lane,
     turn: { ahead: { count: ahead, precision: "exact" }, pace },
     lastEvent: null,
     supersededBy: null,
@@ -112,7 +76,7 @@ function reasonsOf(
 }
 
 function addPlanned(
-  groups: Groups,
+  groups: ReasonGroups,
   { facts, each }: {
     readonly facts: QueueFacts;
     readonly each: PlannedJobs;
@@ -125,8 +89,27 @@ function addPlanned(
   }
 }
 
+/** Where a lane stands was looked at when it had its turn, and not now. */
+function addLimited(
+  groups: ReasonGroups,
+  { facts, each }: {
+    readonly facts: QueueFacts;
+    readonly each: LimitedJobs;
+  },
+): void {
+  const { worker, jobs, lanes, lane } = each;
+  const behind = jobs - lanes;
+  const ahead: Known = { count: behind, precision: "about" };
+  for (const reason of reasonsOf(facts, { job: { worker }, lane })) {
+    const isNext = reason.code === "job_lane_turn";
+    groups.add(reason, { count: isNext ? lanes : jobs, precision: "about" });
+  }
+  const { limiters } = lane;
+  groups.add({ code: "job_lane_behind", evidence: { limiters, ahead } }, ahead);
+}
+
 /** Ready jobs in their order: what comes before one decides whether it is next. */
-function addReady(groups: Groups, facts: QueueFacts): void {
+function addReady(groups: ReasonGroups, facts: QueueFacts): void {
   const classes = new Map<string, ReadyClass>();
   for (const { worker, isDue } of facts.head) {
     const of = classOf(classes, { worker, facts });
@@ -209,7 +192,7 @@ function count(
   });
 }
 
-function addRunning(groups: Groups, facts: QueueFacts): void {
+function addRunning(groups: ReasonGroups, facts: QueueFacts): void {
   const exactly = (count: number): Known => ({ count, precision: "exact" });
   for (const executor of facts.serving) {
     const [reason] = runningReasons(facts, executor);

@@ -3,6 +3,7 @@ import type {
   ExplainedQueue,
   ExplainFacts,
   Known,
+  LaneFacts,
   Pace,
   ServingExecutor,
 } from "./explain_facts.ts";
@@ -25,6 +26,16 @@ export interface HeadJob {
   readonly isDue: boolean;
 }
 
+/** Jobs that wait for the same limiter, as it was when they were looked at. */
+export interface LimitedJobs {
+  readonly worker: string;
+  readonly jobs: number;
+  /** In each lane one job is the first, and the others wait behind it. */
+  readonly lanes: number;
+  /** Of the first job of one of the lanes. */
+  readonly lane: LaneFacts;
+}
+
 /** Everything that the explanation of a queue is told from. */
 export interface QueueFacts {
   readonly at: Date;
@@ -42,6 +53,8 @@ export interface QueueFacts {
     readonly worker: string;
     readonly jobs: number;
   }[];
+  /** Due jobs that wait for limiters. */
+  readonly limited: readonly LimitedJobs[];
   readonly planned: readonly PlannedJobs[];
   /** Planned jobs of all queues were more than were looked at. */
   readonly plannedCapped: boolean;

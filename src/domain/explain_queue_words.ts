@@ -1,6 +1,6 @@
 /** What a queue and its groups of jobs say, made of nothing but their facts. */
 import type { Known } from "./explain_facts.ts";
-import type { QueueReason } from "./explain_queue.ts";
+import type { QueueReason } from "./explain_groups.ts";
 import type { QueueFacts } from "./explain_queue_facts.ts";
 import { isAlive } from "./explain_places.ts";
 import { known } from "./explain_numbers.ts";
@@ -24,6 +24,10 @@ export function groupSentence({ reason }: QueueReason): Sentence {
         value: { id: pausedBy },
       }}.`;
     }
+    case "job_lane_behind":
+      return sentence`Each waits for the one before it of the same limits.`;
+    case "job_lane_turn":
+      return sentence`Nothing is in their way but the turn of their limits.`;
     case "job_behind": {
       const { ahead, estimate } = reason.evidence;
       return sentence`The last of them has ${

@@ -5,8 +5,14 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { ExplainedQueue } from "../domain/explain_facts.ts";
-import type { PlannedJobs, QueueFacts } from "../domain/explain_queue_facts.ts";
+import type {
+  LimitedJobs,
+  PlannedJobs,
+  QueueFacts,
+} from "../domain/explain_queue_facts.ts";
+import type { JobId } from "../domain/job.ts";
 import { findLastStopped, listServing } from "./explain.ts";
+import { findLane } from "./explain_lane.ts";
 import { AHEAD_MAX, readPace, readReadySample } from "./explain_turn.ts";
 import { WITH_WAITING_QUEUES } from "./waiting_queues.ts";
 
@@ -45,6 +51,7 @@ export async function readQueueFacts(
       ? { count: head.length + more, precision: "about" }
       : { count: head.length, precision: isCapped ? "at_least" : "exact" },
     beyond,
+    limited: await listLimited(db, name),
     planned: planned.groups,
     plannedCapped: planned.isCapped,
     orphaned: await countOrphaned(db, name),
@@ -67,6 +74,7 @@ export async function listBusyQueueFacts(
     serving: serving.filter(({ queue }) => queue === each.queue.name),
     lastStopped: null,
     beyond: [],
+    limited: [],
     planned: [],
     plannedCapped: true,
     orphaned: 0,
@@ -119,8 +127,10 @@ async function readQueues(
       head.workers, head.due,
       (
         select count(*)::integer from (
+          -- In order, or a plan for all values may read the table.
           select from yardmaster.ready
-          where ready.queue = asked.name limit ${AHEAD_MAX + 1}
+          where ready.queue = asked.name
+          order by priority, job_id limit ${AHEAD_MAX + 1}
         ) as counted
       ) as "ready",
       ${db.now}::timestamptz as "at"
@@ -206,6 +216,47 @@ async function listPlanned(
   `);
   const [any] = rows;
   return { groups: rows, isCapped: (any?.looked ?? 0) >= AHEAD_MAX };
+}
+
+/** Limiters that hold a queue up and are told apart. */
+const LIMITED_GROUPS = 10;
+
+/**
+ * Due jobs of a queue that wait for limiters, by the one that their lane was
+ * found to wait for at its last turn; and how it stands now, for one of each.
+ */
+async function listLimited(
+  db: Database,
+  queue: string,
+): Promise<readonly LimitedJobs[]> {
+  const groups = await db.query<
+    Omit<LimitedJobs, "lane"> & { readonly firstId: JobId }
+  >(sql`
+    with first as materialized (
+      select job_id, worker, lane_id
+      from yardmaster.limited
+      where queue = ${queue}
+      order by priority, job_id
+      limit ${AHEAD_MAX}
+    )
+    select
+      first.worker, count(*)::integer as "jobs",
+      count(distinct first.lane_id)::integer as "lanes",
+      min(first.job_id) as "firstId"
+    from first
+    left join yardmaster.lanes on lanes.id = first.lane_id
+    group by first.worker, lanes.blocked_limiter
+    order by count(*) desc
+    limit ${LIMITED_GROUPS}
+  `);
+  const limited: LimitedJobs[] = [];
+  for (const { firstId, ...group } of groups) {
+    const lane = await findLane(db, firstId);
+    if (lane === null) continue;
+    const ahead = { count: 0, precision: "exact" } as const;
+    limited.push({ ...group, lane: { ...lane, ahead } });
+  }
+  return limited;
 }
 
 /** Jobs of a queue in leases of executors that have stopped, or are gone. */

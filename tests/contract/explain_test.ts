@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { sql } from "../../src/db/sql.ts";
 import { DIAGNOSES, type JobDiagnosis } from "../../src/domain/diagnosis.ts";
+import { explainQueue } from "../../src/domain/explain_queue.ts";
 import { tellJob } from "../../src/domain/explain_told.ts";
 import type { JobId } from "../../src/domain/job.ts";
 import { createEngine } from "../../src/engine/engine.ts";
@@ -13,6 +14,7 @@ import { discard } from "../../src/engine/verdict.ts";
 import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
 import { defineLimiter, type Limiter } from "../../src/domain/limiter.ts";
 import { findExplainFacts } from "../../src/store/explain.ts";
+import { readQueueFacts } from "../../src/store/explain_queue.ts";
 import { coolDownLimiter } from "../../src/store/limiter_cooldowns.ts";
 import { cancelJob } from "../../src/store/transitions.ts";
 import { cronWorld, HOUR_MS } from "../support/cron_world.ts";
@@ -287,6 +289,29 @@ Deno.test("tellJob() names the job that holds a key, and when a limiter lets a j
   assert.match(
     cool.reasons[0]?.message ?? "",
     /^Limiter api cools down, for this reason: The API said 429\. It is over/,
+  );
+});
+
+Deno.test("explainQueue() counts jobs by the limiter that holds them back", async () => {
+  await using world = await testPostgres();
+  const db = stillDb(world.db);
+  const customer = { customer: "a" };
+  await limited(db, {
+    limiter: PER_CUSTOMER,
+    args: [customer, customer, customer, customer, { customer: "b" }],
+  });
+  await givenWork(db, [{ customer: "c" }]);
+
+  const { reasons } = explainQueue(await readQueueFacts(db, "default"));
+
+  assert.deepEqual(
+    reasons.map(({ reason, jobs }) => `${reason.code} ${jobs.count}`).sort(),
+    [
+      "job_key_busy 2",
+      "job_lane_behind 1",
+      "job_lane_turn 1",
+      "job_running 3",
+    ],
   );
 });
 

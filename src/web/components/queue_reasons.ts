@@ -1,10 +1,8 @@
 /** Why the jobs of a queue are where they are, grouped and counted. */
 import { DIAGNOSES } from "../../domain/diagnosis.ts";
 import type { Known } from "../../domain/explain_facts.ts";
-import type {
-  QueueExplanation,
-  QueueReason,
-} from "../../domain/explain_queue.ts";
+import type { QueueReason } from "../../domain/explain_groups.ts";
+import type { QueueExplanation } from "../../domain/explain_queue.ts";
 import { groupSentence } from "../../domain/explain_queue_words.ts";
 import { CLEARS, type Reason } from "../../domain/explain_reason.ts";
 import { rounded } from "../../domain/explain_numbers.ts";
@@ -93,6 +91,11 @@ const STATES = {
   job_executor_missing: "executing",
   job_queue_full: "available",
   job_served_late: "available",
+  job_rate_limited: "available",
+  job_cooling_down: "available",
+  job_key_busy: "available",
+  job_lane_behind: "available",
+  job_lane_turn: "available",
   job_behind: "available",
   job_ready: "available",
   job_worker_unknown: "available",
