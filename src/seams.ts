@@ -36,12 +36,21 @@ export const PERMISSIONS = [
   "pause_queue",
   "resume_queue",
   "scale_queue",
+  "cool_down_limiter",
+  "clear_limiter_cooldown",
+  "scale_limiter",
 ] as const;
 /** One of {@linkcode PERMISSIONS}. */
 export type Permission = typeof PERMISSIONS[number];
 
 /** The kinds of thing that a permission, a preview or an audit event is about. */
-export const RESOURCE_TYPES = ["page", "job", "queue", "cron_entry"] as const;
+export const RESOURCE_TYPES = [
+  "page",
+  "job",
+  "queue",
+  "cron_entry",
+  "limiter",
+] as const;
 /** One of {@linkcode RESOURCE_TYPES}. */
 export type ResourceType = typeof RESOURCE_TYPES[number];
 

@@ -16,6 +16,8 @@ export interface Flags {
   readonly dataDir: string | null;
   readonly schema: string | null;
   readonly anchor: string | null;
+  /** Flags that only some commands take, by their names. */
+  readonly own: ReadonlyMap<string, string>;
 }
 
 /** Commands that one word follows: what they are about. */
@@ -29,6 +31,20 @@ const VALUED = [
   "--schema",
   "--anchor",
 ] as const;
+
+/** Flags of which each belongs to some commands, with a value each. */
+const OWN: Readonly<Record<string, readonly string[]>> = {
+  "--limiter": ["limiter explain", "limiter simulate"],
+  "--key": ["limiter explain"],
+  "--worker": ["limiter explain"],
+  "--args": ["limiter explain"],
+  "--weight": ["limiter explain", "limiter simulate"],
+  "--capacity": ["limiter simulate"],
+  "--per-ms": ["limiter simulate"],
+  "--algorithm": ["limiter simulate"],
+  "--count": ["limiter simulate"],
+  "--every-ms": ["limiter simulate"],
+};
 
 /**
  * Reads a command line. Strictly: a flag that is not understood is never passed
@@ -57,7 +73,7 @@ export function readFlags(
     if (isOneOf(flag, SWITCHES)) {
       if (inline !== null) throw new UsageError(`${flag} takes no value`);
       given.set(flag, "");
-    } else if (isOneOf(flag, VALUED)) {
+    } else if (isOneOf(flag, VALUED) || Object.hasOwn(OWN, flag)) {
       const value = inline ?? args[++index];
       if (value === undefined || value === "" || value.startsWith("--")) {
         throw new UsageError(`${flag} needs a value`);
@@ -102,7 +118,17 @@ function flagsOf(
   if (given.has("--anchor") && command !== "audit verify" && command !== "") {
     throw new UsageError(`--anchor belongs to "audit verify"`);
   }
+  const own = [...given].filter(([flag]) => Object.hasOwn(OWN, flag));
+  for (const [flag] of own) {
+    const commands = OWN[flag] ?? [];
+    if (command !== "" && !commands.includes(command)) {
+      throw new UsageError(
+        `${flag} belongs to "${commands.join('" and "')}"`,
+      );
+    }
+  }
   return {
+    own: new Map(own),
     command,
     operand,
     help: given.has("--help"),

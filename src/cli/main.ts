@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The command line: `migrate up`, `migrate status`, `migrate plan`,
- * `audit verify` and `explain`. It runs on Deno, Node and Bun.
+ * `audit verify`, `limiter explain`, `limiter simulate` and `explain`. It runs on Deno, Node and Bun.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import type { Database } from "../db/database.ts";
 import { showAuditVerdict } from "./audit.ts";
 import { connect } from "./connect.ts";
 import { showExplanation } from "./explain.ts";
+import { explainLimiter, simulateLimiter } from "./limiter.ts";
 import { type Flags, readFlags, UsageError } from "./flags.ts";
 import {
   migrateUp,
@@ -40,6 +41,8 @@ const COMMANDS: Readonly<
   "migrate status": (db) => showMigrationStatus(db),
   "migrate plan": (db) => showMigrationPlan(db),
   "audit verify": (db, flags) => showAuditVerdict(db, flags.anchor),
+  "limiter explain": (db, flags) => explainLimiter(db, flags.own),
+  "limiter simulate": (db, flags) => simulateLimiter(db, flags.own),
   "explain": (db, flags) => showExplanation(db, flags.operand),
 };
 
@@ -50,6 +53,8 @@ Commands
   migrate status   Say where the schema stands; exits with 1 if it must move
   migrate plan     Print the SQL that "migrate up" would run
   audit verify     Find any edited, removed, moved or inserted audit event
+  limiter explain  Say how limiters stand, and what holds a job back now
+  limiter simulate Try requests out on a limit, without a trace
   explain JOB      Say why a job is not running; exits with 1 if somebody must act
 
 Flags
@@ -58,6 +63,12 @@ Flags
   --data-dir       A folder of PGlite, which no process has open
   --schema         The schema of the tables; yardmaster if left out
   --anchor         For "audit verify": a head that was kept elsewhere
+  --limiter        For "limiter …": its name; --key for one of its keys
+  --worker         For "limiter explain": with --args, all limiters of a job
+  --weight         For "limiter …": what one request takes; 1 if left out
+  --capacity       For "limiter simulate", as --per-ms and --algorithm: instead
+                   of what is declared
+  --count          For "limiter simulate": so many requests, one each --every-ms
   --json           Print one line of JSON
   --help           Print this
 

@@ -113,7 +113,7 @@ async function act(
   }
   const unchanged = await isAsPlanned(preview, planned);
   const acted = unchanged && planned.outlook.ok
-    ? await planned.act(principal)
+    ? await planned.act(principal, asked.reason ?? null)
     : null;
   if (acted === null) {
     await driftPreview(tx, preview.id);

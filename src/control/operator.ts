@@ -23,7 +23,7 @@ export interface DoAction {
   readonly actor: Actor;
   readonly action: Action;
   readonly targetId: string;
-  /** For `scale_queue`: `{ limit: 1 … 10000 | null }`. */
+  /** Such as, for `scale_queue`: `{ limit: 1 … 10000 | null }`. */
   readonly params?: unknown;
   /** Jobs need one of at least 8 characters. */
   readonly reason?: string | null;
@@ -38,6 +38,13 @@ export interface CronEntryCall {
 
 /** What can be done to a queue, by the host's own code. */
 export interface QueueCall {
+  readonly actor: Actor;
+  readonly name: string;
+  readonly reason?: string | null;
+}
+
+/** What can be done to a limiter, by the host's own code. */
+export interface LimiterCall {
   readonly actor: Actor;
   readonly name: string;
   readonly reason?: string | null;
@@ -79,6 +86,21 @@ export interface OperatorApi {
   scaleQueue(
     call: QueueCall & { readonly limit: number | null },
   ): Promise<Executed | Refused>;
+  /** All keys, or one. The reason is told to whoever asks why a job waits. */
+  coolDownLimiter(
+    call: LimiterCall & {
+      readonly reason: string;
+      readonly forMs: number;
+      readonly key?: string;
+    },
+  ): Promise<Executed | Refused>;
+  clearLimiterCooldown(
+    call: LimiterCall & { readonly key?: string },
+  ): Promise<Executed | Refused>;
+  /** `null` takes the choice back: the capacity that code declares holds again. */
+  scaleLimiter(
+    call: LimiterCall & { readonly capacity: number | null },
+  ): Promise<Executed | Refused>;
   retryJob(call: JobCall): Promise<Executed | Refused>;
   cancelJob(call: JobCall): Promise<Executed | Refused>;
   discardJob(call: JobCall): Promise<Executed | Refused>;
@@ -104,6 +126,18 @@ export function operatorApi(control: Control, via: Via = "api"): OperatorApi {
     resumeQueue: (call) => act(onName("resume_queue", call)),
     scaleQueue: ({ limit, ...call }) =>
       act({ ...onName("scale_queue", call), params: { limit } }),
+    coolDownLimiter: ({ forMs, key, ...call }) =>
+      act({
+        ...onName("cool_down_limiter", call),
+        params: { forMs, ...(key !== undefined && { key }) },
+      }),
+    clearLimiterCooldown: ({ key, ...call }) =>
+      act({
+        ...onName("clear_limiter_cooldown", call),
+        params: key === undefined ? {} : { key },
+      }),
+    scaleLimiter: ({ capacity, ...call }) =>
+      act({ ...onName("scale_limiter", call), params: { capacity } }),
     retryJob: (call) => act(onJob("retry_job", call)),
     cancelJob: (call) => act(onJob("cancel_job", call)),
     discardJob: (call) => act(onJob("discard_job", call)),

@@ -13,7 +13,7 @@ export interface Planned {
   readonly before: Snapshot;
   readonly outlook: Outlook;
   /** Does it. Null: the guard of the statement found it no longer legal. */
-  act(principal: Principal): Promise<Acted | null>;
+  act(principal: Principal, reason: string | null): Promise<Acted | null>;
 }
 
 /** What would be so afterwards, or why it can not be done from here. */

@@ -14,6 +14,9 @@ export const ACTIONS = [
   "retry_job",
   "cancel_job",
   "discard_job",
+  "cool_down_limiter",
+  "clear_limiter_cooldown",
+  "scale_limiter",
 ] as const satisfies readonly Permission[];
 /** One of {@linkcode ACTIONS}. */
 export type Action = typeof ACTIONS[number];
@@ -72,6 +75,12 @@ const CRON = {
 } as const;
 const QUEUE = {
   targetType: "queue",
+  reason: REASON_OPTIONAL,
+  ttlMs: 30 * MINUTE_MS,
+  risk: "medium",
+} as const;
+const LIMITER = {
+  targetType: "limiter",
   reason: REASON_OPTIONAL,
   ttlMs: 30 * MINUTE_MS,
   risk: "medium",
@@ -168,6 +177,34 @@ export const ACTION_POLICIES: Readonly<Record<Action, ActionPolicy>> = {
       "It ends as discarded and is not tried again. If it runs now, its " +
       "executor is told to stop, and what the run still reports is not accepted.",
     done: "The job is discarded.",
+  },
+  cool_down_limiter: {
+    ...LIMITER,
+    // The reason is what jobs that wait are told.
+    reason: REASON_REQUIRED,
+    permission: "cool_down_limiter",
+    eventType: "limiter.cooled_down",
+    label: "Cool down limiter",
+    effect: "No job that it limits starts until then. Jobs that run now go " +
+      "on, and the reason is shown to whoever asks why a job waits.",
+    done: "The limiter cools down.",
+  },
+  clear_limiter_cooldown: {
+    ...LIMITER,
+    permission: "clear_limiter_cooldown",
+    eventType: "limiter.cooldown_cleared",
+    label: "End cooldown",
+    effect: "Jobs start again, as far as the limiter allows.",
+    done: "The cooldown is over.",
+  },
+  scale_limiter: {
+    ...LIMITER,
+    permission: "scale_limiter",
+    eventType: "limiter.scaled",
+    label: "Change capacity",
+    effect: "It holds for every key at once, and stays until it is taken " +
+      "back, also when code declares another. Jobs that run now go on.",
+    done: "The capacity of the limiter is changed.",
   },
 };
 

@@ -12,6 +12,7 @@ export const RESOURCE_LABELS = {
   job: "Job",
   queue: "Queue",
   cron_entry: "Cron entry",
+  limiter: "Limiter",
 } as const satisfies Record<ResourceRef["type"], string>;
 
 /**
@@ -73,6 +74,7 @@ export function resourceHref(
       return paths.queue(id);
     case "cron_entry":
       return paths.cronEntry(id);
+    case "limiter":
     case "page":
       return null;
   }

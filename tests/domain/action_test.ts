@@ -21,11 +21,15 @@ Deno.test("ACTION_POLICIES asks each action's own permission and names its own e
     const policy = ACTION_POLICIES[action];
     assert.equal(policy.permission, action);
     assert(PERMISSIONS.includes(policy.permission));
-    assert.match(policy.eventType, /^(cron|queue|job)\.[a-z_]+$/);
+    assert.match(policy.eventType, /^(cron|queue|job|limiter)\.[a-z_]+$/);
     assert.match(policy.effect, /^[A-Z].*\.$/);
     assert.match(policy.done, /^[A-Z].*\.$/);
     assert.equal(policy.ttlMs, 30 * 60_000);
-    assert.equal(policy.reason.required, policy.targetType === "job");
+    // Whoever asks why a job waits is told the reason of a cooldown.
+    assert.equal(
+      policy.reason.required,
+      policy.targetType === "job" || action === "cool_down_limiter",
+    );
   }
   const events = ACTIONS.map((action) => ACTION_POLICIES[action].eventType);
   assert.equal(new Set(events).size, ACTIONS.length);

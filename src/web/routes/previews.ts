@@ -143,6 +143,7 @@ const ACTIVE = {
   job: "jobs",
   queue: "queues",
   cron_entry: "cron",
+  limiter: null,
   page: null,
 } as const;
 
