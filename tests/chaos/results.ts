@@ -35,12 +35,15 @@ export function chaosRows(): string[][] {
       "lost",
       "ended twice",
       "longest recovery",
+      "measured beside",
     ],
     ...readResults().scenarios.map((found) => [
       `\`${found.name}\``,
       ...[found.jobs, found.faults, found.executions, found.fenced].map(number),
       ...[found.lost, found.doubleOutcomes].map(number),
       `${number(found.recoveryMsMax)} ms`,
+      Object.entries(found.measured)
+        .map(([name, value]) => `${name} ${number(value)}`).join(", "),
     ]),
   ];
 }
