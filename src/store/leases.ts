@@ -2,6 +2,7 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import { type ClaimedRow, toClaimedJob } from "./claimed_rows.ts";
+import { placed } from "./limited.ts";
 
 /** A lease's id. It never repeats: it is the fence of what its runs write. */
 export type LeaseId = `${bigint}`;
@@ -240,12 +241,12 @@ export async function rescueLeases(
         offset 0
       ) as job
     ),
-    back as (
-      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+    back as materialized (
       select job_id, queue, worker, priority, attempt
       from run
       where not exhausted
     ),
+    ${placed(sql`back`)}
     outcome as (
       insert into yardmaster.outcomes (
         job_id, state, attempt, executor_id, took_ms, finished_at

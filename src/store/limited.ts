@@ -48,6 +48,25 @@ export function placed(
   `;
 }
 
+/** Puts jobs back of which an acknowledgement says so: those of its `unhappy`. */
+export function givenBack(): Sql {
+  return sql`
+    given_back as materialized (
+      select job.id as job_id, job.queue, job.worker, job.priority,
+        unhappy.attempt - 1 as attempt
+      from unhappy
+      cross join lateral (
+        select id, queue, worker, priority
+        from yardmaster.jobs
+        where jobs.id = unhappy.job_id
+        offset 0
+      ) as job
+      where unhappy.state = 'available'
+    ),
+    ${placed(sql`given_back`)}
+  `;
+}
+
 /** As {@linkcode placed}, where the worker is known to have no limiters. */
 export function inReady(): Sql {
   return sql`

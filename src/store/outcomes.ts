@@ -3,6 +3,7 @@ import { json, type Sql, sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import { wholeMs } from "./lease_ends.ts";
 import type { LeaseId } from "./leases.ts";
+import { givenBack } from "./limited.ts";
 
 /** What became of a run. Each names its lease; without it, it writes nothing. */
 export interface RunResult {
@@ -210,18 +211,7 @@ function unhappyEnds(db: Database, results: readonly RunResult[]): Sql {
       ) as job
       where unhappy.state in ('retryable', 'scheduled')
     ),
-    given_back as (
-      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
-      select job.id, job.queue, job.worker, job.priority, unhappy.attempt - 1
-      from unhappy
-      cross join lateral (
-        select id, queue, worker, priority
-        from yardmaster.jobs
-        where jobs.id = unhappy.job_id
-        offset 0
-      ) as job
-      where unhappy.state = 'available'
-    ),
+    ${results.some(({ to }) => to === "available") ? givenBack() : sql``}
     told as (
       insert into yardmaster.attempt_events (
         job_id, attempt, kind, executor_id, fingerprint, template, top_frame,

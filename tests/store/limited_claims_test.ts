@@ -4,8 +4,11 @@ import { sql } from "../../src/db/sql.ts";
 import { defineLimiter } from "../../src/domain/limiter.ts";
 import { claimJobs, rescueLeases } from "../../src/store/leases.ts";
 import { stopExecutor } from "../../src/store/executors.ts";
+import { acknowledge } from "../../src/store/outcomes.ts";
+import { stageJobs } from "../../src/store/scheduled.ts";
+import { retryJob } from "../../src/store/transitions.ts";
+import { replaceJob } from "../../src/store/unique_keys.ts";
 import { ensureQueues, pauseQueue } from "../../src/store/queues.ts";
-import { replaceMisplaced } from "../../src/store/limited.ts";
 import { lookAtLanes } from "../../src/store/lanes.ts";
 import {
   API,
@@ -138,7 +141,6 @@ Deno.test("a grant heals by itself when its executor is gone", async () => {
   assert.equal((await claimLimited(db, gone)).length, 2);
   await stopExecutor(db, gone);
   await rescueLeases(db, { limit: 10 });
-  await replaceMisplaced(db, { limit: 10 });
 
   db.advanceMs(5_000);
   const executorId = await givenExecutor(db);
@@ -215,4 +217,56 @@ Deno.test("the history is told once a minute that a partition is full, with what
     eligibleAt: new Date("2026-01-15T12:00:01Z"),
     details: { code: "limit_reached", used: 5, capacity: 5 },
   }]);
+});
+
+Deno.test("every way back leads to the limiters again: retry, give back, snooze and rescue", async () => {
+  await using db = await testDb();
+  await givenLimits(db, [API]);
+  const jobIds = await givenWork(db, [{}, {}, {}, {}]);
+  const executorId = await givenExecutor(db);
+  const jobs = await claimLimited(db, executorId);
+  const ends = ["available", "retryable", "scheduled", "completed"] as const;
+  await acknowledge(
+    db,
+    executorId,
+    jobs.map(({ leaseId, jobId, attempt }, place) => {
+      const to = ends[place] ?? "completed";
+      return { leaseId, jobId, attempt, to, tookMs: 1, delayMs: 1_000 };
+    }),
+  );
+  assert.equal(await count(db, "limited"), 1);
+  await retryJob(db, { jobId: jobIds[3] ?? "0", principal: "ops" });
+  assert.equal(await count(db, "limited"), 2);
+  db.advanceMs(1_000);
+  await stageJobs(db, { limit: 10 });
+  assert.equal(await count(db, "limited"), 4);
+  assert.equal(await count(db, "ready"), 0);
+
+  db.advanceMs(4_000);
+  const again = await claimLimited(db, executorId);
+  assert.equal(again.length, 4);
+  await stopExecutor(db, executorId);
+  await rescueLeases(db, { limit: 10 });
+  assert.equal(await count(db, "limited"), 4);
+  const other = await givenExecutor(db);
+  db.advanceMs(5_000);
+  assert.equal((await claimLimited(db, other)).length, 4);
+});
+
+Deno.test("a replaced job waits for the partition of its new args", async () => {
+  await using db = await testDb();
+  await givenLimits(db, [PER_CUSTOMER]);
+  const [jobId = "0"] = await givenWork(db, [{ customer: 1 }]);
+  const insert = { queue: "default", worker: "work", priority: 0 };
+  await replaceJob(db, {
+    jobId,
+    fields: ["args"],
+    insert: { ...insert, maxAttempts: 3, args: { customer: 2 } },
+  });
+  const executorId = await givenExecutor(db);
+  assert.equal((await claimLimited(db, executorId)).length, 1);
+  assert.deepEqual(
+    await db.query(sql`select key from yardmaster.limiter_grants`),
+    [{ key: "2" }],
+  );
 });
