@@ -54,6 +54,14 @@ export type {
 } from "./src/domain/limiter.ts";
 export type { CoolDown, LimiterApi } from "./src/engine/limiter_api.ts";
 
+// Why a job is not running.
+export type {
+  JobExplanation,
+  NextStep,
+  ToldReason,
+} from "./src/domain/explain_told.ts";
+export type { Clears, Evidence, Reason } from "./src/domain/explain_reason.ts";
+
 // Enqueueing.
 export type {
   EnqueuedJob,

@@ -7,11 +7,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import postgres from "postgres";
 import { main } from "../../src/cli/main.ts";
 import { DIAGNOSES } from "../../src/domain/diagnosis.ts";
+import { postgresJs } from "../../src/db/postgres_js.ts";
 import { tablesOf } from "../support/doc_tables.ts";
 import { forbiddenIn } from "../support/forbidden_phrases.ts";
 import { startHost } from "../support/host_process.ts";
+import { givenJob } from "../support/job_world.ts";
 import {
   type Block,
   type Page,
@@ -175,14 +178,23 @@ async function check(line: string, url: string): Promise<void> {
 
 /** Runs our command line as the page says, on a database that is migrated. */
 async function runOurs(words: string, url: string): Promise<void> {
+  const job = words.includes("$JOB") ? await completedJob(url) : "";
   const args = words.split(/\s+/).map((word) =>
     word.replaceAll('"', "").replace("$DATABASE_URL", url)
-      .replace("$HEAD", `0:${"0".repeat(64)}`)
+      .replace("$HEAD", `0:${"0".repeat(64)}`).replace("$JOB", job)
   );
   const said: string[] = [];
   const out = (line: string) => said.push(line);
   const exit = await main(args, { env: { DATABASE_URL: url }, out, err: out });
   assert.equal(exit, 0, said.join("\n"));
+}
+
+async function completedJob(url: string): Promise<string> {
+  const pool = postgres(url, { max: 1, onnotice: () => {} });
+  const job = { state: "completed", attempt: 1 } as const;
+  const id = await givenJob(postgresJs(pool), job);
+  await pool.end();
+  return id;
 }
 
 Deno.test("tables that are made from the code say what the code says", async () => {

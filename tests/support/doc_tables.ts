@@ -17,6 +17,7 @@ import {
   type CronOverlap,
 } from "../../src/domain/cron_entry.ts";
 import { DIAGNOSES } from "../../src/domain/diagnosis.ts";
+import { CLEARS, type Clears } from "../../src/domain/explain_reason.ts";
 import {
   CANCEL_FROM,
   JOB_BOUNDS,
@@ -24,6 +25,7 @@ import {
   type JobState,
   RETRY_FROM,
 } from "../../src/domain/job.ts";
+import { RUNBOOK, STEPS } from "../../src/domain/runbook_steps.ts";
 import { ABORT_KINDS, AbortReason } from "../../src/engine/abort_reason.ts";
 import type { RunEnd } from "../../src/events.ts";
 import { ADVICE } from "../../src/option_advice.ts";
@@ -68,6 +70,7 @@ const VIEWS: Readonly<Record<string, string>> = {
   view_jobs: "The list of jobs, `/jobs`",
   view_job_detail: "One job with its story, `/jobs/:id`",
   view_queues: "Queues and executors, `/queues` and `/executors`",
+  view_limiters: "Limiters and what they hold back, `/limiters`",
   view_cron: "Cron entries and their slots, `/cron`",
   view_forensics: "What is known about one thing, `/forensics`, and its export",
   view_audit: "Who did what and why, `/audit`, and its exports",
@@ -110,6 +113,13 @@ const CATCH_UPS: Readonly<Record<CronCatchUp, string>> = {
   all:
     `the newest \`catchUpMax\` become jobs: ${CRON_BOUNDS.catchUpMaxDefault}` +
     ` when left out, ${CRON_BOUNDS.catchUpMax.toLocaleString("en")} at most`,
+};
+
+const CLEAR_WORDS: Readonly<Record<Clears, string>> = {
+  by_itself: "by itself",
+  by_somebody: "when somebody acts",
+  nothing_to_clear: "nothing holds it up",
+  ended: "it has ended",
 };
 
 function defaultIf(isDefault: boolean): string {
@@ -165,6 +175,17 @@ const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
       Object.entries(DIAGNOSES).map((
         [name, { title, why }],
       ) => [code(name), title, why]),
+    ),
+  reasons: () =>
+    table(
+      ["reason", "title", "it clears", "steps, as far as they are legal"],
+      Object.entries(CLEARS).map(([name, clears]) => {
+        const steps = RUNBOOK[name as keyof typeof CLEARS]
+          .filter((step) => step !== "review_subject")
+          .map((step) => STEPS[step].label);
+        const { title } = DIAGNOSES[name as keyof typeof CLEARS];
+        return [code(name), title, CLEAR_WORDS[clears], steps.join("; ")];
+      }),
     ),
   errors: () => table(["class", "`code`", "what it says"], errorRows()),
   options: () => table(["option", "needed", "what it is"], optionRows()),
