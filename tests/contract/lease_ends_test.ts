@@ -134,7 +134,8 @@ Deno.test("completeInLeases() that waited for a cancellation sees what it took, 
     await cancelJob(tx, { jobId: jobs[2]!.jobId, principal: "ann" });
     answer = completeInLeases(world.db, [{ leaseId, tookMs: [1, 2, 3] }]);
     await until("it waits for the lock", async () => {
-      const rows = await tx.query(sql`
+      // Inside of a transaction, the first look would be the only one.
+      const rows = await world.db.query(sql`
         select from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'
       `);
