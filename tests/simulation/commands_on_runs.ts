@@ -8,6 +8,7 @@ import {
   type RunEvent,
   type RunResult,
 } from "../../src/store/outcomes.ts";
+import { retryJob } from "../../src/store/transitions.ts";
 import { stageSome } from "./commands_on_jobs.ts";
 import type { Model, ModelDemand } from "./model.ts";
 import type { ModelJob, ModelRun } from "./model_types.ts";
@@ -213,20 +214,49 @@ const work = fc.record({
     const executorId = pick(executorsOf(model, { fromDead: false }), executor);
     if (executorId === undefined) return;
     await stageSome({ model, db }, 10);
-    const begun = model.runs.length;
-    const queue = { declaredLimit: 5, prefetch: 0, held: 0, most: ends.length };
-    await claimFor({ model, db }, {
-      executorId,
-      workers: ["send", "shrink"],
-      queues: ["mail", "pictures"].map((name) => ({ ...queue, queue: name })),
-    });
-    const own = model.runs.slice(begun);
-    await acknowledgeAll(
-      { model, db },
-      new Map(ends.map((how, n) => [own[n], how])),
-    );
+    await workSome({ model, db }, { executorId, ends });
   })
 );
+
+/** What ended is wanted once more, and runs again: attempts and outputs add up. */
+const again = fc.record({ n: which, executor: which, on: turn })
+  .map(({ n, executor, on }) =>
+    step(`again ${n}`, on, async ({ model, db }) => {
+      const ended = inOrder(model).filter(({ at }) => at.finishedAt !== null);
+      const jobId = pick(ended, n)?.id;
+      const executorId = pick(
+        executorsOf(model, { fromDead: false }),
+        executor,
+      );
+      if (jobId === undefined || executorId === undefined) return;
+      const principal = "ann";
+      const moved = await retryJob(db, { jobId, principal });
+      assert.deepEqual(moved, model.retry(jobId, principal));
+      const ends: End[] = Array.from({ length: 4 }, () => "completes");
+      await workSome({ model, db }, { executorId, ends });
+    })
+  );
+
+async function workSome(
+  { model, db }: Omit<Step, "real">,
+  { executorId, ends }: {
+    readonly executorId: number;
+    readonly ends: readonly End[];
+  },
+): Promise<void> {
+  const begun = model.runs.length;
+  const queue = { declaredLimit: 5, prefetch: 0, held: 0, most: ends.length };
+  await claimFor({ model, db }, {
+    executorId,
+    workers: ["send", "shrink"],
+    queues: ["mail", "pictures"].map((name) => ({ ...queue, queue: name })),
+  });
+  const own = model.runs.slice(begun);
+  await acknowledgeAll(
+    { model, db },
+    new Map(ends.map((how, n) => [own[n], how])),
+  );
+}
 
 /** What happens often, more than once. */
 export const ON_RUNS: readonly fc.Arbitrary<Command>[] = [
@@ -234,6 +264,9 @@ export const ON_RUNS: readonly fc.Arbitrary<Command>[] = [
   work,
   work,
   work,
+  again,
+  again,
+  again,
   claim,
   claim,
   claim,
