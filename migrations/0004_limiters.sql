@@ -10,7 +10,7 @@ create type yardmaster.limiter_kind as enum (
 create type yardmaster.limiter_point as enum ('enqueue', 'dispatch');
 create type yardmaster.limiter_fact_kind as enum (
   'blocked', 'cooled_down', 'cooldown_cleared', 'reconfigured',
-  'capacity_chosen', 'retired'
+  'capacity_chosen'
 );
 
 create table yardmaster.limiters (

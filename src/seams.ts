@@ -24,6 +24,7 @@ export const PERMISSIONS = [
   "view_jobs",
   "view_job_detail",
   "view_queues",
+  "view_limiters",
   "view_cron",
   "view_forensics",
   "view_audit",

@@ -77,7 +77,6 @@ async function planCoolDown(tx: Database, asked: Asked) {
         ...before,
         coolsDown: true,
         coolsDownFor: span(forMs),
-        reason: "yours",
       })
       : noKeys(),
     async act(principal: Principal, reason: string | null) {

@@ -510,7 +510,7 @@ values ('form_key', replace(
   {
     version: 4,
     name: "limiters",
-    checksum: "a208f13e51caaa77119e9bccb5f26f21ed2bf9f5cb7863067bcf648500226881",
+    checksum: "b20e4205875bf8f69a524decc90b11a2de07403e671d9139eabecc347dc37c14",
     compatibleFrom: 3,
     sql: `-- Limiters: what code declares and an operator chose, how much of each partition
 -- is used, and where a job stands that is due and waits for its turn.
@@ -524,7 +524,7 @@ create type yardmaster.limiter_kind as enum (
 create type yardmaster.limiter_point as enum ('enqueue', 'dispatch');
 create type yardmaster.limiter_fact_kind as enum (
   'blocked', 'cooled_down', 'cooldown_cleared', 'reconfigured',
-  'capacity_chosen', 'retired'
+  'capacity_chosen'
 );
 
 create table yardmaster.limiters (

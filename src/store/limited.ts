@@ -191,13 +191,20 @@ export async function pruneStaleLanes(db: Database): Promise<number> {
     `);
     const rows = await tx.query(sql`
       with ${STALE_LANES}
-      arrival as (
-        delete from yardmaster.lane_arrivals
+      idle as materialized (
+        select lane_arrivals.ctid as place
+        from yardmaster.lane_arrivals
         where lane_id in (select id from stale_lane)
           and not exists (
             select from yardmaster.limited
             where limited.lane_id = lane_arrivals.lane_id
           )
+        -- Whoever makes lanes of them may wait for a lane that is held here.
+        for update skip locked
+      ),
+      arrival as (
+        delete from yardmaster.lane_arrivals
+        where ctid = any (array(select place from idle))
       )
       delete from yardmaster.lanes
       where id = any (${held.map(({ id }) => id)}::uuid[])

@@ -161,8 +161,7 @@ export interface LimiterFact {
     | "cooled_down"
     | "cooldown_cleared"
     | "reconfigured"
-    | "capacity_chosen"
-    | "retired";
+    | "capacity_chosen";
   readonly key: string;
   readonly at: Date;
   readonly eligibleAt: Date | null;

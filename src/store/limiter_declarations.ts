@@ -25,8 +25,9 @@ export async function declareLimiters(
   db: Database,
   { limiters, workers }: LimiterDeclarations,
 ): Promise<boolean> {
+  if (limiters.length === 0) return await writeWorkerLimits(db, workers);
   return await db.transaction(async (tx) => {
-    if (limiters.length > 0) await writeLimiters(tx, limiters);
+    await writeLimiters(tx, limiters);
     return await writeWorkerLimits(tx, workers);
   });
 }

@@ -19,6 +19,7 @@ import { auditRoutes } from "./routes/audit.ts";
 import { cronRoutes } from "./routes/cron.ts";
 import { forensicsRoutes } from "./routes/forensics.ts";
 import { jobsRoutes } from "./routes/jobs.ts";
+import { limitersRoutes } from "./routes/limiters.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { previewRoutes } from "./routes/previews.ts";
 import { queuesRoutes } from "./routes/queues.ts";
@@ -58,6 +59,7 @@ function mountPages(web: Hono<Env>): void {
   web.route("/", overviewRoutes());
   web.route("/", jobsRoutes());
   web.route("/", queuesRoutes());
+  web.route("/", limitersRoutes());
   web.route("/", auditRoutes());
   web.route("/", cronRoutes());
   web.route("/", forensicsRoutes());

@@ -51,6 +51,11 @@ function questionFor(
         permission: "view_queues",
         resource: { type: "page", id: "queues" },
       };
+    case "limiter":
+      return {
+        permission: "view_limiters",
+        resource: { type: "page", id: "limiters" },
+      };
     case "cron_entry":
       return {
         permission: "view_cron",
@@ -75,6 +80,7 @@ export function resourceHref(
     case "cron_entry":
       return paths.cronEntry(id);
     case "limiter":
+      return paths.limiter(id);
     case "page":
       return null;
   }

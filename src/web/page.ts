@@ -47,6 +47,7 @@ const NAV = [
   ["overview", "view_overview", text`Overview`],
   ["jobs", "view_jobs", text`Jobs`],
   ["queues", "view_queues", text`Queues`],
+  ["limiters", "view_limiters", text`Limiters`],
   ["cron", "view_cron", text`Cron`],
   ["forensics", "view_forensics", text`Forensics`],
   ["audit", "view_audit", text`Audit`],

@@ -40,6 +40,9 @@ export function createPaths(basePath: string) {
     queues: (query?: Query) => withQuery(to("queues"), query),
     queue: (name: string, query?: Query) =>
       withQuery(to("queues", name), query),
+    limiters: (query?: Query) => withQuery(to("limiters"), query),
+    limiter: (name: string, query?: Query) =>
+      withQuery(to("limiters", name), query),
     executors: () => to("executors"),
     cron: (query?: Query) => withQuery(to("cron"), query),
     cronEntry: (name: string, query?: Query) =>

@@ -21,6 +21,7 @@ export type NavKey =
   | "overview"
   | "jobs"
   | "queues"
+  | "limiters"
   | "cron"
   | "forensics"
   | "audit";
@@ -167,6 +168,7 @@ const NAV_ICONS = {
   overview: "overview",
   jobs: "jobs",
   queues: "queues",
+  limiters: "block",
   cron: "cron",
   forensics: "forensics",
   audit: "audit",

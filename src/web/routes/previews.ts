@@ -143,7 +143,7 @@ const ACTIVE = {
   job: "jobs",
   queue: "queues",
   cron_entry: "cron",
-  limiter: null,
+  limiter: "limiters",
   page: null,
 } as const;
 
