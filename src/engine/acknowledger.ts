@@ -8,18 +8,10 @@ import {
 } from "../store/outcomes.ts";
 import type { Clock } from "./clock.ts";
 import { type Completion, completionsOf } from "./completions.ts";
+import type { EndedRun } from "./ended_run.ts";
 import { GATHER_MS, Gathering } from "./gathering.ts";
 import type { HeldLeases } from "./held_leases.ts";
 import { isAboutData } from "./inserter.ts";
-
-/** What became of a run, and who wants to know when it is written. */
-export interface EndedRun extends RunResult {
-  /**
-   * Called once it was written, or was not and never will be. Never throws, or
-   * what was written would be written again.
-   */
-  readonly onAnswer?: (answer: Acknowledgement) => void;
-}
 
 /** What the acknowledger needs. */
 export interface AcknowledgerOptions {
@@ -109,6 +101,11 @@ export class Acknowledger {
    */
   abandon(): void {
     this.#abandoned = true;
+    this.#endWait?.();
+  }
+
+  /** The database answers again: what failed need not wait any longer. */
+  retry(): void {
     this.#endWait?.();
   }
 

@@ -1,5 +1,5 @@
 import type { LeaseEnd } from "../store/lease_ends.ts";
-import type { EndedRun } from "./acknowledger.ts";
+import type { EndedRun } from "./ended_run.ts";
 import { byLease, type HeldLease, type HeldLeases } from "./held_leases.ts";
 
 /** Runs of one lease that simply completed. */

@@ -112,6 +112,7 @@ class RunningEngine implements Engine {
     // After an outage the first that reaches the database tells the others.
     const onRecovered = () => {
       for (const loop of this.#loops.values()) loop.retry();
+      this.#parts.acknowledger.retry();
     };
     const loopOptions = { clock, random, onError, onRecovered };
     this.#loops = new Map(

@@ -1,5 +1,5 @@
 import type { OnEvent } from "../events.ts";
-import type { EndedRun } from "./acknowledger.ts";
+import type { EndedRun } from "./ended_run.ts";
 import type { Clock } from "./clock.ts";
 import type { AnyWorker } from "./worker.ts";
 

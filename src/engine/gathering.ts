@@ -1,4 +1,4 @@
-import type { EndedRun } from "./acknowledger.ts";
+import type { EndedRun } from "./ended_run.ts";
 import type { HeldLease } from "./held_leases.ts";
 
 /** Results of one lease, or of none that is known. */

@@ -1,6 +1,6 @@
 import type { HookName, HookOutcome, OnEvent } from "../events.ts";
 import type { Acknowledgement, RunResult } from "../store/outcomes.ts";
-import type { EndedRun } from "./acknowledger.ts";
+import type { EndedRun } from "./ended_run.ts";
 import type { Clock } from "./clock.ts";
 import type { HookedRun, HookNote } from "./hooks.ts";
 import { Waiters } from "./waiters.ts";

@@ -4,7 +4,7 @@ import type { OnEvent } from "../events.ts";
 import { lookAtLanes, releaseGrants } from "../store/lanes.ts";
 import { LEASE_JOBS_MAX, type QueueDemand } from "../store/leases.ts";
 import { claimLimitedJobs } from "../store/limited_claims.ts";
-import type { EndedRun } from "./acknowledger.ts";
+import type { EndedRun } from "./ended_run.ts";
 import type { Clock } from "./clock.ts";
 import type { Executor } from "./executor.ts";
 import type { Service, ServicePass } from "./service.ts";

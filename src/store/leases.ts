@@ -1,11 +1,15 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
-import { type ClaimedRow, toClaimedJob } from "./claimed_rows.ts";
-import { placed } from "./limited.ts";
+import {
+  type ClaimedJob,
+  type ClaimedRow,
+  type LeaseId,
+  toClaimedJob,
+} from "./claimed_jobs.ts";
 
-/** A lease's id. It never repeats: it is the fence of what its runs write. */
-export type LeaseId = `${bigint}`;
+export type { ClaimedJob, LeaseId } from "./claimed_jobs.ts";
+import { placed } from "./limited.ts";
 
 /** What a runner asks for, one of each queue. */
 export interface QueueDemand {
@@ -38,23 +42,6 @@ export interface ClaimDemand {
   /** Jobs of other workers are left where they are. */
   readonly workers: readonly string[];
   readonly queues: readonly QueueDemand[];
-}
-
-/** A job that was claimed, with what a run needs of its definition. */
-export interface ClaimedJob {
-  readonly leaseId: LeaseId;
-  readonly jobId: JobId;
-  /** The attempt that begins, counted from 1. */
-  readonly attempt: number;
-  readonly queue: string;
-  readonly worker: string;
-  readonly args: { readonly [key: string]: unknown };
-  readonly meta: { readonly [key: string]: unknown };
-  readonly tags: readonly string[];
-  readonly priority: number;
-  readonly maxAttempts: number;
-  /** Until its deadline, at the claim; `null` without one. */
-  readonly deadlineInMs: number | null;
 }
 
 /** A lease holds no more; the table checks it. */

@@ -147,13 +147,14 @@ export async function acknowledge(
       select job_id, lease_id, told_attempt as attempt
       from matched
       where attempt is null
-        -- One whose answer was lost on the way comes twice, and was applied. A
-        -- lookup for each: as a join, it might read the table.
+        -- One whose answer was lost on the way comes twice, and was applied. No
+        -- attempt of a job ends for two processes, and this one may be known as
+        -- another executor by now. A lookup for each: as a join, it might read
+        -- the table.
         and (
           select true
           from yardmaster.outcomes
           where outcomes.job_id = matched.job_id
-            and outcomes.executor_id = ${executorId}::integer
             and outcomes.attempt = matched.told_attempt
             and outcomes.state::text = matched.state
           limit 1

@@ -5,6 +5,7 @@ import { type Sql, sql } from "../../src/db/sql.ts";
 import { Acknowledger } from "../../src/engine/acknowledger.ts";
 import { systemClock } from "../../src/engine/clock.ts";
 import { HeldLeases } from "../../src/engine/held_leases.ts";
+import { until } from "../support/until.ts";
 import type { RunResult } from "../../src/store/outcomes.ts";
 
 /** A database that takes every statement which `fault` lets through. */
@@ -118,4 +119,30 @@ Deno.test("Acknowledger says lost of what it can not write before it is told to 
   }
   await acknowledger.flushed();
   assert.deepEqual(told, ["0 lost", "1 lost"]);
+});
+
+Deno.test("Acknowledger that waits after an outage goes on as soon as it is told that the database answers", async () => {
+  let isDown = true;
+  let waits = 0;
+  const acknowledger = new Acknowledger({
+    database: taking(() => isDown ? new Error("connection refused") : null),
+    leases: new HeldLeases(),
+    // No time passes here.
+    clock: {
+      monotonicMs: () => 0,
+      after() {
+        waits += 1;
+        return () => {};
+      },
+    },
+    executorId: () => 1,
+    onFlushed: () => {},
+    onEvent: () => {},
+  });
+  acknowledger.add(completed(0, 1));
+  await until("it waits", () => Promise.resolve(waits === 1));
+  isDown = false;
+  acknowledger.retry();
+  await acknowledger.flushed();
+  assert.equal(acknowledger.unacknowledged, 0);
 });

@@ -1,7 +1,7 @@
 /** What waits for what before results are written, and what is known of leases. */
 import assert from "node:assert/strict";
 import type { JobId } from "../../src/domain/job.ts";
-import type { EndedRun } from "../../src/engine/acknowledger.ts";
+import type { EndedRun } from "../../src/engine/ended_run.ts";
 import { completionsOf } from "../../src/engine/completions.ts";
 import { GATHER_MS, Gathering } from "../../src/engine/gathering.ts";
 import { HeldLeases } from "../../src/engine/held_leases.ts";

@@ -1,7 +1,7 @@
 /** Whatever hooks do, jobs are as if there were none. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { EndedRun } from "../../src/engine/acknowledger.ts";
+import type { EndedRun } from "../../src/engine/ended_run.ts";
 import { HOOK_MS_MAX } from "../../src/engine/hook_calls.ts";
 import { cancel, discard, snooze } from "../../src/engine/verdict.ts";
 import { defineWorker } from "../../src/engine/worker.ts";

@@ -1,5 +1,5 @@
 /** An executor without a database. */
-import type { EndedRun } from "../../src/engine/acknowledger.ts";
+import type { EndedRun } from "../../src/engine/ended_run.ts";
 import { Executor } from "../../src/engine/executor.ts";
 import type { AnyWorker } from "../../src/engine/worker.ts";
 import type { YardmasterEvent } from "../../src/events.ts";

@@ -1,5 +1,24 @@
 import type { JobId } from "../domain/job.ts";
-import type { ClaimDemand, ClaimedJob, LeaseId } from "./leases.ts";
+
+/** A lease's id. It never repeats: it is the fence of what its runs write. */
+export type LeaseId = `${bigint}`;
+
+/** A job that was claimed, with what a run needs of its definition. */
+export interface ClaimedJob {
+  readonly leaseId: LeaseId;
+  readonly jobId: JobId;
+  /** The attempt that begins, counted from 1. */
+  readonly attempt: number;
+  readonly queue: string;
+  readonly worker: string;
+  readonly args: { readonly [key: string]: unknown };
+  readonly meta: { readonly [key: string]: unknown };
+  readonly tags: readonly string[];
+  readonly priority: number;
+  readonly maxAttempts: number;
+  /** Until its deadline, at the claim; `null` without one. */
+  readonly deadlineInMs: number | null;
+}
 
 /**
  * A claimed job as it travels. Each cell of each row costs the process that
@@ -17,7 +36,10 @@ export interface ClaimedRow {
 /** Puts it together again. */
 export function toClaimedJob(
   { leaseId, head, args, rest }: ClaimedRow,
-  { queues, workers }: Pick<ClaimDemand, "queues" | "workers">,
+  { queues, workers }: {
+    readonly queues: readonly { readonly queue: string }[];
+    readonly workers: readonly string[];
+  },
 ): ClaimedJob {
   const [jobId, attempt, priority, maxAttempts, queue, worker] = head.split(
     ",",
