@@ -17,7 +17,8 @@ export const OURS: System = {
   module: "yardmaster",
   runtime: "deno",
   settings: { limit: 100 },
-  how: "postgres.js; limit 100; everything else as it is by default",
+  how:
+    "postgres.js, a pool of four; limit 100; everything else as it is by default",
 };
 
 export const OURS_UNNAMED: System = {

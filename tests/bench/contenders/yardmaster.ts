@@ -24,7 +24,8 @@ interface Settings {
 export function contender({ url, settings }: ContenderOptions): Contender {
   const { prepare } = settings as Settings;
   const options = prepare === undefined ? {} : { prepare };
-  const sql = postgres(url, { max: 10, onnotice: () => {} });
+  // Four are enough for one process, and each reads and plans what is named anew.
+  const sql = postgres(url, { max: 4, onnotice: () => {} });
   return yardmasterOn({
     database: postgresJs(sql, options),
     settings: settings as Settings,
