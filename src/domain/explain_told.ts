@@ -121,6 +121,10 @@ function targetOf(
       return job.cronEntry === null
         ? null
         : { type: "cron_entry", id: job.cronEntry };
+    case "limiter": {
+      const id = limiterOf(reason);
+      return id === undefined ? null : { type: "limiter", id };
+    }
     case "blocking_job": {
       const [id] = reason.code === "job_key_busy"
         ? reason.evidence.holders
@@ -130,6 +134,12 @@ function targetOf(
     default:
       return null;
   }
+}
+
+/** The limiter that a reason is about; of several the first. */
+function limiterOf({ evidence }: Reason): string | undefined {
+  if ("limiter" in evidence) return evidence.limiter;
+  return "limiters" in evidence ? evidence.limiters[0] : undefined;
 }
 
 /** Whether somebody has to act before the job can end well. */

@@ -41,6 +41,7 @@ export type Opens =
   | "queue"
   | "executors"
   | "cron_entry"
+  | "limiter"
   | "audit"
   | "last_job"
   | "blocking_job"
@@ -92,6 +93,11 @@ export const STEPS = {
     ...inspect,
     label: "Review its cron entry",
     opens: "cron_entry",
+  },
+  review_limiter: {
+    ...inspect,
+    label: "Review the limiter",
+    opens: "limiter",
   },
   review_last_job: {
     ...inspect,
@@ -200,10 +206,10 @@ export const RUNBOOK: Readonly<Record<DiagnosisCode, readonly StepCode[]>> = {
   job_worker_unknown: ["review_executors", "deploy_worker", "cancel_job"],
   job_queue_full: ["review_queue", "scale_its_queue", "review_subject"],
   job_served_late: ["review_executors", "look_at_host", "review_subject"],
-  job_rate_limited: ["review_queue", "review_subject"],
-  job_cooling_down: ["review_queue", "review_subject"],
-  job_key_busy: ["review_blocking_job", "review_queue"],
-  job_lane_behind: ["review_queue", "review_subject"],
+  job_rate_limited: ["review_limiter", "review_queue", "review_subject"],
+  job_cooling_down: ["review_limiter", "review_queue", "review_subject"],
+  job_key_busy: ["review_blocking_job", "review_limiter", "review_queue"],
+  job_lane_behind: ["review_limiter", "review_queue", "review_subject"],
   job_lane_turn: ["review_queue", "review_subject"],
   job_behind: ["review_queue", "scale_its_queue", "review_subject"],
   job_ready: ["review_subject", "review_queue"],

@@ -109,7 +109,7 @@ export async function readJobFacts(
       audit: await may("view_audit", { type: "page", id: "audit" }),
       queues: await may("view_queues", { type: "page", id: "queues" }),
     },
-    linkTo: await linksFor(c, [...neighboursOf(job), ...holdersOf(told)]),
+    linkTo: await linksFor(c, [...neighboursOf(job), ...lanesOf(told)]),
     show,
     paths,
     now: job.now,
@@ -157,9 +157,12 @@ function neighboursOf(job: JobDetail): readonly ResourceRef[] {
   ];
 }
 
-/** Jobs that hold what it waits for. */
-function holdersOf({ lane }: ExplainFacts): readonly ResourceRef[] {
-  return (lane?.blockers ?? []).flatMap(({ holders }) =>
-    holders.map((id): ResourceRef => ({ type: "job", id }))
-  );
+/** Its limiters, and the jobs that hold what it waits for. */
+function lanesOf({ lane }: ExplainFacts): readonly ResourceRef[] {
+  if (lane === null) return [];
+  const holders = lane.blockers.flatMap(({ holders }) => holders);
+  return [
+    ...lane.limiters.map((id): ResourceRef => ({ type: "limiter", id })),
+    ...holders.map((id): ResourceRef => ({ type: "job", id })),
+  ];
 }

@@ -275,6 +275,10 @@ Deno.test("tellJob() names the job that holds a key, and when a limiter lets a j
     type: "job",
     id: reason.evidence.holders[0],
   });
+  assert.deepEqual(reason.nextSteps[1]?.target, {
+    type: "limiter",
+    id: "per_customer",
+  });
 
   await world.reset();
   const used = await explain(await PRODUCED.job_rate_limited(db));

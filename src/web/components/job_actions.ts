@@ -26,6 +26,7 @@ export function jobActions(facts: JobFacts): Markup {
   const others = legal.filter(({ action }) => !called(action));
   return html`
     <div class="actions" id="next-steps">
+      ${called("resume_queue") ? resumeButton(facts) : null}
       ${first.map((action) => button(action, facts))}
       ${stepLinks(steps, facts)}
       ${others.map((action) => button(action, facts))}
@@ -56,13 +57,12 @@ function stepLinks(
     if (step.owner !== "native" || step.target?.id === facts.job.jobId) {
       return null;
     }
-    if (step.action === "resume_queue") return resumeButton(facts);
+    // It has a button of its own.
+    if (step.action === "resume_queue") return null;
     const href = hrefOf(step, facts);
     if (href === null || seen.has(href)) return null;
     seen.add(href);
-    return html`<a class="button" data-variant="quiet" href="${href}">${
-      STEPS[step.step].label
-    }</a>`;
+    return html`<a class="button" href="${href}">${STEPS[step.step].label}</a>`;
   });
 }
 

@@ -6,9 +6,9 @@ import {
   reasonSentence,
 } from "../../domain/explain_words.ts";
 import type { JobFacts } from "../job_facts.ts";
-import { html, type Markup } from "../render.ts";
+import { html, type Markup, text } from "../render.ts";
 import { stateBadge, statusChip, statusTone } from "./badge.ts";
-import { verdict } from "./panel.ts";
+import { panel, verdict } from "./panel.ts";
 import { sentenceMarkup } from "./sentence.ts";
 import { timeBoth } from "./time.ts";
 
@@ -32,14 +32,13 @@ export function jobWhy(facts: JobFacts): Markup {
       `,
       aside: stateBadge(job.state, paths),
     })}
-    ${others.length === 0 ? null : html`
-      <section class="also" aria-labelledby="also-title">
-        <h2 id="also-title">What else holds it up</h2>
-        <ul class="reasons">${others.map((each) =>
-          reasonItem(each, facts)
-        )}</ul>
-      </section>
-    `}
+    ${others.length === 0 ? null : panel({
+      id: text`also`,
+      title: text`What else holds it up`,
+      body: html`<ul class="related">${
+        others.map((each) => reasonItem(each, facts))
+      }</ul>`,
+    })}
   `;
 }
 
@@ -50,7 +49,7 @@ function contextOf({ job, show, now }: JobFacts) {
 function reasonItem(reason: Reason, facts: JobFacts): Markup {
   const { status, title } = DIAGNOSES[reason.code];
   return html`
-    <li data-tone="${statusTone(status)}">
+    <li>
       <p><strong>${title}</strong> ${statusChip(status, facts.paths)}</p>
       <p>${sentenceMarkup(reasonSentence(reason), contextOf(facts))}</p>
     </li>

@@ -59,13 +59,16 @@ function reasonRow(each: QueueReason, context: Context): Markup {
   const { title, status } = DIAGNOSES[code];
   const resource: ResourceRef = { type: "queue", id: name };
   const href = jobsHref(each.reason, context);
-  const jobs = countOf(each.jobs);
+  const jobs = html`<span>${countOf(each.jobs)}</span>`;
   return tableRow({
     columns: COLUMNS,
     cells: [
       html`${title} <span class="second">${statusChip(status, paths)}</span>`,
       href === null ? jobs : html`<a href="${href}">${jobs}</a>`,
-      sentenceMarkup(groupSentence(each), { show, now, resource }),
+      // One element: on a narrow screen a cell lays out its children.
+      html`<span>${
+        sentenceMarkup(groupSentence(each), { show, now, resource })
+      }</span>`,
       CLEAR_WORDS[CLEARS[code]],
     ],
   });
