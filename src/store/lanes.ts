@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import type { PartitionRef } from "../domain/limiter_turns.ts";
+import { HELD_BY_LEASES } from "./limited_locks.ts";
 
 /** A partition in which something has ended. */
 export interface FreedPartition extends PartitionRef {
@@ -32,21 +33,24 @@ export async function releaseGrants(
   const rows = await db.query<
     { limiter: string; key: string; room: number; held: JobId[] }
   >(sql`
-    with grants as materialized (
-      select limiter, key, lease_id, job_id, weight, exists (
-        select from yardmaster.leases
-        where leases.id = lease_id and leases.job_ids @> array[job_id]
-      ) as is_held
+    with given as materialized (
+      select limiter, key, lease_id, job_id, weight
       from yardmaster.limiter_grants
       where job_id = any (${[...jobIds]}::bigint[])
     ),
+    ${HELD_BY_LEASES},
+    grants as materialized (
+      select given.*, held.job_id is not null as is_held
+      from given
+      left join held using (lease_id, job_id)
+    ),
     ended as (
-      delete from yardmaster.limiter_grants as given
+      delete from yardmaster.limiter_grants as dead
       using grants
       where not grants.is_held
-        and (given.limiter, given.key, given.lease_id, given.job_id) =
+        and (dead.limiter, dead.key, dead.lease_id, dead.job_id) =
           (grants.limiter, grants.key, grants.lease_id, grants.job_id)
-      returning given.limiter, given.key, given.weight
+      returning dead.limiter, dead.key, dead.weight
     ),
     freed as materialized (
       select limiter, key, sum(weight)::integer as room

@@ -192,6 +192,19 @@ export async function readHeads(
   return { nowMs: rows[0]?.nowMs ?? 0, heads };
 }
 
+/**
+ * The jobs of the leases that a CTE `given` names. Each lease is taken apart once:
+ * to look into its list for each job would read a thousand ids a thousand times.
+ */
+export const HELD_BY_LEASES: Sql = sql`
+  held as materialized (
+    select leases.id as lease_id, run.job_id
+    from yardmaster.leases
+    cross join lateral unnest(leases.job_ids) as run (job_id)
+    where leases.id = any (array(select lease_id from given))
+  )
+`;
+
 /** What live leases hold of the partitions of concurrency. */
 export async function readGrants(
   tx: Database,
@@ -200,18 +213,20 @@ export async function readGrants(
   const counted = partitions.filter(({ kind }) => kind === "concurrency");
   if (counted.length === 0) return new Map();
   const rows = await tx.query<PartitionRef & { used: number }>(sql`
-    select given.limiter, given.key, sum(given.weight)::integer as "used"
-    from unnest(
-      ${counted.map(({ limiter }) => limiter)}::text[],
-      ${counted.map(({ key }) => key)}::text[]
-    ) as part (limiter, key)
-    join yardmaster.limiter_grants as given using (limiter, key)
-    where exists (
-      select from yardmaster.leases
-      where leases.id = given.lease_id
-        and leases.job_ids @> array[given.job_id]
-    )
-    group by given.limiter, given.key
+    with given as materialized (
+      select given.limiter, given.key, given.lease_id, given.job_id,
+        given.weight
+      from unnest(
+        ${counted.map(({ limiter }) => limiter)}::text[],
+        ${counted.map(({ key }) => key)}::text[]
+      ) as part (limiter, key)
+      join yardmaster.limiter_grants as given using (limiter, key)
+    ),
+    ${HELD_BY_LEASES}
+    select limiter, key, sum(weight)::integer as "used"
+    from given
+    join held using (lease_id, job_id)
+    group by limiter, key
   `);
   return new Map(rows.map((row) => [partitionId(row), row.used]));
 }
