@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { sql } from "../../src/db/sql.ts";
 import { JOB_STATES } from "../../src/domain/state.ts";
+import type { Authorize } from "../../src/seams.ts";
 import { forbiddenIn } from "../support/forbidden_phrases.ts";
 import {
   givenEvent,
@@ -305,6 +306,8 @@ Deno.test("GET /jobs/:id tells the story of a job first, and all that is on reco
   );
   formWith(page, { action: "cancel_job", target_id: id });
   formWith(page, { action: "discard_job", target_id: id });
+  // The step that the reason calls for leads to its preview.
+  formWith(page, { action: "resume_queue", target_id: "mail" });
   const hrefs = hrefsOf(page.html);
   assert.ok(
     hrefs.includes(`/ops/jobs/forensics?resource_type=job&resource_id=${id}`),
@@ -312,6 +315,37 @@ Deno.test("GET /jobs/:id tells the story of a job first, and all that is on reco
   assert.ok(
     hrefs.includes(`/ops/jobs/audit?resource_type=job&resource_id=${id}`),
   );
+  assert.deepEqual(forbiddenIn(page.text), []);
+});
+
+Deno.test("GET /jobs/:id tells every reason, through the display policy, and offers no step that one may not take", async () => {
+  await using db = await testDb();
+  await givenQueue(db, { name: "mail", pausedBy: "ops-s3cret" });
+  const id = await givenJob(db, {
+    queue: "mail",
+    worker: "worker_s3cret",
+    state: "scheduled",
+  });
+  const displayPolicy = (kind: string, value: unknown) =>
+    kind === "actor" || value === "worker_s3cret" ? "***" : null;
+  const authorize: Authorize = (_, permission) =>
+    permission !== "resume_queue" && permission !== "view_queues";
+
+  const page = await webVisitor(db, { displayPolicy, authorize })
+    .open(`${JOBS}/${id}`);
+
+  assert.match(
+    page.text,
+    /Waits for its time\. It becomes ready in 1 min.*Earliest start: not known, because somebody has to act first\. .*What else holds it up Its queue is paused Waiting Queue mail was paused by \*\*\* just now.*No live executor serves its queue Blocked/,
+  );
+  assert.match(page.text, /Resume its queue… needs resume_queue/);
+  assert.match(
+    page.text,
+    /Yours to do: Start an executor that serves the queue/,
+  );
+  assert.doesNotMatch(page.text, /s3cret/);
+  assert.doesNotMatch(page.html, /ops-s3cret/);
+  assert.ok(!hrefsOf(page.html).includes("/ops/jobs/executors"));
   assert.deepEqual(forbiddenIn(page.text), []);
 });
 
