@@ -18,7 +18,7 @@ export const OURS: System = {
   runtime: "deno",
   settings: { limit: 100 },
   how:
-    "postgres.js, a pool of four; limit 100; everything else as it is by default",
+    "postgres.js, ten connections to enqueue and four to run; limit 100; the rest by default",
 };
 
 export const OURS_UNNAMED: System = {

@@ -9,8 +9,10 @@ export async function contender(
 ): Promise<Contender> {
   const db = await PGlite.create();
   await db.exec("create table host_rows (note text not null)");
+  const database = pglite(db);
   return yardmasterOn({
-    database: pglite(db),
+    database,
+    enqueueing: database,
     settings,
     isDrained: async () => {
       const { rows } = await db.query<{ left: boolean }>(`

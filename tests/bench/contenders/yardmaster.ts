@@ -24,10 +24,13 @@ interface Settings {
 export function contender({ url, settings }: ContenderOptions): Contender {
   const { prepare } = settings as Settings;
   const options = prepare === undefined ? {} : { prepare };
-  // Four are enough for one process, and each reads and plans what is named anew.
-  const sql = postgres(url, { max: 4, onnotice: () => {} });
+  // What enqueues and what runs are two hosts. For one that runs four are enough,
+  // and each of its connections reads and plans anew what is named.
+  const sql = postgres(url, { max: 10, onnotice: () => {} });
+  const running = postgres(url, { max: 4, onnotice: () => {} });
   return yardmasterOn({
-    database: postgresJs(sql, options),
+    database: postgresJs(running, options),
+    enqueueing: postgresJs(sql, options),
     settings: settings as Settings,
     isDrained: async () => {
       const [row] = await sql`
@@ -42,13 +45,18 @@ export function contender({ url, settings }: ContenderOptions): Contender {
         await work(postgresJs(tx, options));
       });
     },
-    end: () => sql.end(),
+    async end() {
+      await running.end();
+      await sql.end();
+    },
   });
 }
 
 /** What differs between a server and a database in this process. */
 export interface Place {
   readonly database: Database;
+  /** The same tables, for what enqueues. */
+  readonly enqueueing: Database;
   readonly settings: Settings;
   isDrained(): Promise<boolean>;
   inTransaction(work: (tx: Database) => Promise<void>): Promise<void>;
@@ -56,7 +64,7 @@ export interface Place {
 }
 
 export function yardmasterOn(place: Place): Contender {
-  const { database, settings } = place;
+  const { database, enqueueing, settings } = place;
   const { limit = 100, queues = 1, coalesce = false } = settings;
   let events = 0;
   let perform = (_args: JobArgs): void | Promise<void> => {};
@@ -78,7 +86,7 @@ export function yardmasterOn(place: Place): Contender {
     });
   }
 
-  const producer = createYardmaster({ database, coalesce });
+  const producer = createYardmaster({ database: enqueueing, coalesce });
   let consumer: Yardmaster | null = null;
   return {
     async prepare() {
