@@ -44,6 +44,7 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
   "--algorithm": ["limiter simulate"],
   "--count": ["limiter simulate"],
   "--every-ms": ["limiter simulate"],
+  "--replay": ["limiter simulate"],
 };
 
 /**

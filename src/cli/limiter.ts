@@ -7,6 +7,7 @@ import {
 } from "../domain/limiter.ts";
 import { usage } from "../domain/limiter_admission.ts";
 import {
+  replay,
   simulate,
   type SimulatedVerdict,
 } from "../domain/limiter_simulation.ts";
@@ -18,6 +19,7 @@ import {
   readStanding,
   readStandings,
 } from "../store/limiter_blockers.ts";
+import { listTraffic } from "../store/limiter_traffic.ts";
 import { ruleOf, stateOf } from "../store/limited_locks.ts";
 import { UsageError } from "./flags.ts";
 import type { Report } from "./report.ts";
@@ -145,6 +147,8 @@ export async function simulateLimiter(
   flags: LimiterFlags,
 ): Promise<Report> {
   const rule = await ruleToTry(db, flags);
+  const worker = flags.get("--replay");
+  if (worker !== undefined) return await replayed(db, { flags, rule, worker });
   const most = rule.capacity;
   const weight = wholeFlag(flags, { flag: "--weight", most }) ?? 1;
   const count = wholeFlag(flags, { flag: "--count", most: COUNT_MAX }) ?? 10;
@@ -165,6 +169,44 @@ export async function simulateLimiter(
       ...rule,
       ...{ weight, count, everyMs, verdicts },
     },
+  };
+}
+
+/** What the limit would have made of the newest jobs of a worker. */
+async function replayed(
+  db: Database,
+  { flags, rule, worker }: {
+    readonly flags: LimiterFlags;
+    readonly rule: LimiterRule;
+    readonly worker: string;
+  },
+): Promise<Report> {
+  const limiter = flags.get("--limiter");
+  if (limiter === undefined) {
+    throw new UsageError("--replay needs --limiter: it says what a key is");
+  }
+  if (rule.perMs === null) {
+    throw new UsageError("--replay is for a rate: nobody knows what would run");
+  }
+  if (flags.has("--weight") || flags.has("--every-ms")) {
+    throw new UsageError("--replay knows weights and instants from the jobs");
+  }
+  const limit = wholeFlag(flags, { flag: "--count", most: COUNT_MAX });
+  const requests = await listTraffic(db, {
+    limiter,
+    worker,
+    limit: limit ?? COUNT_MAX,
+  });
+  const told = replay(rule, requests);
+  return {
+    exit: 0,
+    lines: [
+      `Replayed: ${told.requests} jobs, ${told.keys} keys, against ` +
+      ruleText(rule),
+      `At once: ${told.atOnce}. Held back: ${told.heldBack}, ` +
+      `for ${told.longestWaitMs} ms at most.`,
+    ],
+    json: { schema_version: SCHEMA_VERSION, limiter, worker, ...rule, ...told },
   };
 }
 

@@ -69,6 +69,7 @@ Flags
   --capacity       For "limiter simulate", as --per-ms and --algorithm: instead
                    of what is declared
   --count          For "limiter simulate": so many requests, one each --every-ms
+  --replay         For "limiter simulate": a worker, whose newest jobs are tried
   --json           Print one line of JSON
   --help           Print this
 

@@ -57,3 +57,61 @@ export function simulate(
 }
 
 const START_MS = 1_000_000_000_000;
+
+/** A request that came, of recorded traffic. */
+export interface ReplayedRequest {
+  readonly atMs: number;
+  readonly key: string;
+  readonly weight: number;
+}
+
+/** What a limit would have made of recorded traffic. */
+export interface Replay {
+  readonly requests: number;
+  readonly keys: number;
+  /** Would have started, or been taken in, when they came. */
+  readonly atOnce: number;
+  /** Would have waited, or been refused. */
+  readonly heldBack: number;
+  /** Of those that would have waited, each behind the ones before it. */
+  readonly longestWaitMs: number;
+}
+
+/**
+ * Replays recorded traffic against a rate, for a limiter at which jobs wait: each
+ * key in the order in which its requests came.
+ *
+ * @param rule Not of concurrency: how long jobs would run nobody knows.
+ */
+export function replay(
+  rule: LimiterRule,
+  requests: readonly ReplayedRequest[],
+): Replay {
+  const states = new Map<string, PartitionState>();
+  const startedMs = new Map<string, number>();
+  let atOnce = 0;
+  let longestWaitMs = 0;
+  for (const { atMs, key, weight } of requests) {
+    let nowMs = Math.max(atMs, startedMs.get(key) ?? 0);
+    const state = states.get(key) ?? UNUSED;
+    let answer = admit(rule, { state, weight, nowMs });
+    // The first instant at which it may start is right: twice is for rounding.
+    for (let look = 0; look < 3 && !answer.ok; look++) {
+      nowMs = answer.eligibleMs ?? nowMs;
+      answer = admit(rule, { state, weight, nowMs });
+    }
+    if (!answer.ok) continue;
+    const { used, countedMs } = answer;
+    states.set(key, { ...state, used, countedMs });
+    startedMs.set(key, nowMs);
+    if (nowMs === atMs) atOnce += 1;
+    longestWaitMs = Math.max(longestWaitMs, nowMs - atMs);
+  }
+  return {
+    requests: requests.length,
+    keys: states.size,
+    atOnce,
+    heldBack: requests.length - atOnce,
+    longestWaitMs: Math.round(longestWaitMs),
+  };
+}

@@ -112,6 +112,25 @@ Deno.test("limiter simulate tries requests out and leaves nothing behind", async
   }
 });
 
+Deno.test("limiter simulate replays what came against a limit that was not", async () => {
+  await using world = await testPostgres();
+  const { db, url } = world;
+  const perKey = { ...API, partitionBy: "customer" };
+  await givenLimits(db, [perKey]);
+  await givenWork(db, [1, 1, 1, 1, 1, 2].map((customer) => ({ customer })));
+  const args = ["simulate", "--limiter", "api", "--replay", "work"];
+  const run = await cli(url, ...args);
+  assert.deepEqual(run.out.split("\n"), [
+    "Replayed: 6 jobs, 2 keys, against token_bucket, 5 in 5000 ms",
+    "At once: 6. Held back: 0, for 0 ms at most.",
+  ], run.err);
+  const tight = await cli(url, ...args, "--capacity", "2", "--json");
+  const told = JSON.parse(tight.out);
+  assert.deepEqual([told.requests, told.atOnce, told.heldBack], [6, 3, 3]);
+  // The third after two, at one each two seconds and a half.
+  assert.ok(told.longestWaitMs > 7_000 && told.longestWaitMs <= 7_500);
+});
+
 Deno.test("commands on limiters exit with 2 and name what can not be read", async () => {
   await using world = await testPostgres();
   const wrong: readonly [RegExp, ...string[]][] = [
@@ -131,6 +150,14 @@ Deno.test("commands on limiters exit with 2 and name what can not be read", asyn
     ],
     [/--count must be/, "simulate", "--capacity", "3", "--count", "0"],
     [/--algorithm must be/, "simulate", "--capacity", "3", "--algorithm", "x"],
+    [
+      /--replay needs --limiter/,
+      "simulate",
+      "--capacity",
+      "3",
+      "--replay",
+      "w",
+    ],
     [/There is no flag --repo/, "simulate", "--repo", "x"],
   ];
   for (const [words, ...args] of wrong) {
