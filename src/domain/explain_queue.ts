@@ -225,29 +225,37 @@ function codeOf(
   facts: QueueFacts,
   reasons: readonly QueueReason[],
 ): QueueExplanation["code"] {
-  const { queue, serving, ready } = facts;
+  const { queue, serving } = facts;
+  const due = facts.ready.count + limitedOf(facts);
   const has = (...codes: readonly JobDiagnosis[]) =>
     reasons.some(({ reason }) => codes.includes(reason.code));
   if (queue.pausedAt !== null) return "queue_paused";
-  if (ready.count > 0 && !serving.some(isAlive)) return "queue_unserved";
+  if (due > 0 && !serving.some(isAlive)) return "queue_unserved";
   if (serving.some(({ health }) => health !== "healthy")) {
     return "queue_at_risk";
   }
   if (unknownWorkers(facts).length > 0) return "queue_worker_unknown";
   if (has("job_queue_full")) return "queue_full";
-  return ready.count > 0 || has("job_running", "job_executor_missing")
+  return due > 0 || has("job_running", "job_executor_missing")
     ? "queue_working"
     : "queue_idle";
 }
 
+/** How many due jobs wait for limiters. */
+export function limitedOf({ limited }: QueueFacts): number {
+  return limited.reduce((sum, { jobs }) => sum + jobs, 0);
+}
+
 /** Workers of ready jobs that no live executor of the queue knows. */
 export function unknownWorkers(
-  { head, beyond, serving }: QueueFacts,
+  { head, beyond, limited, serving }: QueueFacts,
 ): readonly string[] {
   const alive = serving.filter(isAlive);
   if (alive.length === 0) return [];
   const ready = head.filter(({ isDue }) => !isDue);
-  const workers = new Set([...ready, ...beyond].map(({ worker }) => worker));
+  const workers = new Set(
+    [...ready, ...beyond, ...limited].map(({ worker }) => worker),
+  );
   return [...workers].filter((worker) =>
     !alive.some((executor) => executor.workers.includes(worker))
   ).sort();

@@ -55,6 +55,8 @@ export interface QueueFacts {
   }[];
   /** Due jobs that wait for limiters. */
   readonly limited: readonly LimitedJobs[];
+  /** More wait for limiters than were looked at. */
+  readonly limitedCapped: boolean;
   readonly planned: readonly PlannedJobs[];
   /** Planned jobs of all queues were more than were looked at. */
   readonly plannedCapped: boolean;

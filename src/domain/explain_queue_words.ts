@@ -1,6 +1,6 @@
 /** What a queue and its groups of jobs say, made of nothing but their facts. */
-import type { Known } from "./explain_facts.ts";
 import type { QueueReason } from "./explain_groups.ts";
+import { limitedOf } from "./explain_queue.ts";
 import type { QueueFacts } from "./explain_queue_facts.ts";
 import { isAlive } from "./explain_places.ts";
 import { known } from "./explain_numbers.ts";
@@ -55,11 +55,21 @@ export function groupSentence({ reason }: QueueReason): Sentence {
 
 /** How a queue is, in one line. */
 export function queueSentence(
-  { queue, serving, ready, oldestReadyAt }: QueueFacts,
+  facts: QueueFacts,
 ): Sentence {
+  const { queue, serving } = facts;
   const alive = serving.filter(isAlive).length;
   const unwell = serving.filter(({ health }) => health !== "healthy").length;
-  const waits = readySentence(ready, oldestReadyAt);
+  const limited = limitedOf(facts);
+  const ready = readySentence(facts);
+  const waits = limited === 0
+    ? ready
+    : sentence`${ready} For limiters wait: ${
+      known({
+        count: limited,
+        precision: facts.limitedCapped ? "at_least" : "exact",
+      })
+    }.`;
   if (queue.pausedAt !== null) {
     const by = { kind: "actor", value: { id: queue.pausedBy } } as const;
     return sentence`Paused ${queue.pausedAt} by ${by}. ${waits}`;
@@ -69,7 +79,7 @@ export function queueSentence(
     : sentence`Live executors: ${alive}. ${waits}`;
 }
 
-function readySentence(ready: Known, oldestReadyAt: Date | null): Sentence {
+function readySentence({ ready, oldestReadyAt }: QueueFacts): Sentence {
   return oldestReadyAt === null
     ? sentence`No job is ready.`
     : sentence`Ready: ${

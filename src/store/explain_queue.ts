@@ -32,6 +32,7 @@ export async function readQueueFacts(
   }
   const serving = await listServing(db, [name]);
   const planned = await listPlanned(db, name);
+  const limited = await listLimited(db, name);
   const head = found.head.filter(({ isDue }) => !isDue);
   const isCapped = head.length >= AHEAD_MAX;
   const sample = isCapped ? await readReadySample(db, name) : [];
@@ -51,7 +52,9 @@ export async function readQueueFacts(
       ? { count: head.length + more, precision: "about" }
       : { count: head.length, precision: isCapped ? "at_least" : "exact" },
     beyond,
-    limited: await listLimited(db, name),
+    limited,
+    limitedCapped: limited.reduce((sum, { jobs }) => sum + jobs, 0) >=
+      AHEAD_MAX,
     planned: planned.groups,
     plannedCapped: planned.isCapped,
     orphaned: await countOrphaned(db, name),
@@ -75,6 +78,7 @@ export async function listBusyQueueFacts(
     lastStopped: null,
     beyond: [],
     limited: [],
+    limitedCapped: false,
     planned: [],
     plannedCapped: true,
     orphaned: 0,

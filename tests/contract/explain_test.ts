@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { sql } from "../../src/db/sql.ts";
 import { DIAGNOSES, type JobDiagnosis } from "../../src/domain/diagnosis.ts";
 import { explainQueue } from "../../src/domain/explain_queue.ts";
+import { queueSentence } from "../../src/domain/explain_queue_words.ts";
+import { sentenceWords } from "../../src/domain/sentence.ts";
 import { tellJob } from "../../src/domain/explain_told.ts";
 import type { JobId } from "../../src/domain/job.ts";
 import { createEngine } from "../../src/engine/engine.ts";
@@ -306,7 +308,14 @@ Deno.test("explainQueue() counts jobs by the limiter that holds them back", asyn
   });
   await givenWork(db, [{ customer: "c" }]);
 
-  const { reasons } = explainQueue(await readQueueFacts(db, "default"));
+  const facts = await readQueueFacts(db, "default");
+  const { code, reasons } = explainQueue(facts);
+
+  assert.equal(code, "queue_working");
+  assert.match(
+    sentenceWords(queueSentence(facts)),
+    /No job is ready\. For limiters wait: 3 jobs\.$/,
+  );
 
   assert.deepEqual(
     reasons.map(({ reason, jobs }) => `${reason.code} ${jobs.count}`).sort(),
