@@ -44,7 +44,9 @@ interface PgPool extends PgHandle {
   readonly totalCount: number;
   readonly options: ClientOptions;
   readonly Client: new (options: ClientOptions) => PgClient;
-  connect(): Promise<PgPoolClient>;
+  connect(
+    callBack: (error: Error | null | undefined, client?: PgPoolClient) => void,
+  ): void;
 }
 
 interface ClientOptions {
@@ -136,14 +138,13 @@ async function onOneClient<T>(
   work: (client: PgPoolClient) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const client = await pool.connect();
   // A client that is out of the pool has nobody to hear that its connection
   // broke, and an error that nobody hears ends the process.
   let broken: Error | undefined;
   function onError(error: Error): void {
     broken = error;
   }
-  client.on("error", onError);
+  const client = await takeClient(pool, onError);
   let isReleased = false;
   function release(isSpent: boolean): void {
     if (!isReleased) client.release(broken ?? isSpent);
@@ -162,6 +163,23 @@ async function onOneClient<T>(
     // then take the next one, which may be the host's.
     release(signal?.aborted ?? false);
   }
+}
+
+/**
+ * By a callback and not by the promise, which is heard a moment later: the word
+ * that a connection is ready and the one that it ends may arrive in one piece.
+ */
+function takeClient(
+  pool: PgPool,
+  onError: (error: Error) => void,
+): Promise<PgPoolClient> {
+  return new Promise((resolve, reject) =>
+    pool.connect((error, client) => {
+      if (client === undefined) return reject(error);
+      client.on("error", onError);
+      resolve(client);
+    })
+  );
 }
 
 /**
