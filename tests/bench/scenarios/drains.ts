@@ -150,7 +150,8 @@ export const processes: Scenario = {
           systems: [systems.OURS, systems.GRAPHILE],
           rounds: Math.min(size.rounds, 3),
           processes: count,
-          warmUp: ({ station }) => warmUp(station, Math.min(jobs, 2_000)),
+          warmUp: ({ station }) =>
+            warmUpAll(station, { jobs: Math.min(jobs, WARM_UP_JOBS) * count }),
           measure: (bench) => drainTogether(bench, { jobs, count }),
         }),
       );
@@ -158,6 +159,17 @@ export const processes: Scenario = {
     return samples;
   },
 };
+
+/** Every process is warm, or only the first one's code would be compiled. */
+async function warmUpAll(
+  station: Station,
+  { jobs }: { readonly jobs: number },
+): Promise<void> {
+  await station.child.call("fill", { jobs, perCall: PER_CALL });
+  await Promise.all(
+    station.children.map((child) => child.call("drain", { jobs: -1 })),
+  );
+}
 
 async function drainTogether(
   { system, station }: Bench,
