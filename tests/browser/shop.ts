@@ -3,7 +3,13 @@ import { PEOPLE } from "../../fixtures/ops_demo.ts";
 import type { Database } from "../../src/db/database.ts";
 import { json, sql } from "../../src/db/sql.ts";
 import type { JobId } from "../../src/domain/job.ts";
+import { defineLimiter } from "../../src/domain/limiter.ts";
 import type { JobState } from "../../src/domain/state.ts";
+import { insertJobs } from "../../src/store/jobs.ts";
+import { lookAtLanes } from "../../src/store/lanes.ts";
+import { claimLimitedJobs } from "../../src/store/limited_claims.ts";
+import { coolDownLimiter } from "../../src/store/limiter_cooldowns.ts";
+import { declareLimiters } from "../../src/store/limiter_declarations.ts";
 import type { Yardmaster } from "../../mod.ts";
 import {
   givenEvent,
@@ -72,7 +78,50 @@ export async function givenShop(db: Database): Promise<Shop> {
     set paused_at = ${db.now} - interval '9 minutes', paused_by = 'ops-demo'
     where name = 'mail'
   `);
+  await givenLimiters(db, one);
   return { discarded, executing, completed, cancelled, ...waiting };
+}
+
+/** One limiter for all, half used, and one of which a key holds jobs back. */
+async function givenLimiters(db: Database, executorId: number): Promise<void> {
+  const api = defineLimiter({
+    name: "warehouse_api",
+    rate: { capacity: 6, perMs: 60 * MINUTE_MS },
+  });
+  const perWarehouse = defineLimiter({
+    name: "per_warehouse",
+    concurrency: 1,
+    partitionBy: "warehouse",
+  });
+  const limiters = [api, perWarehouse];
+  const worker = "count_stock";
+  const workers = [worker];
+  await declareLimiters(db, {
+    limiters,
+    workers: [{ name: worker, limiters }],
+  });
+  await insertJobs(
+    db,
+    ["north", "north", "north", "south"].map((warehouse) => {
+      const insert = { queue: "reports", worker, priority: 0, maxAttempts: 5 };
+      return { ...insert, args: { warehouse }, limited: true };
+    }),
+  );
+  const queue = { queue: "reports", declaredLimit: 10, held: 0, prefetch: 0 };
+  await lookAtLanes(db, { queues: [queue.queue], workers, freed: [] });
+  await claimLimitedJobs(db, {
+    executorId,
+    workers,
+    queues: [{ ...queue, most: 10 }],
+  });
+  await coolDownLimiter(db, {
+    limiter: "warehouse_api",
+    key: null,
+    forMs: HOUR_MS,
+    reason: "The API of the warehouse answers 429",
+    by: "ops-demo",
+    extendsOnly: false,
+  });
 }
 
 async function givenEnded(db: Database, executorId: number): Promise<JobId> {

@@ -108,7 +108,7 @@ export function limiterCooldown(
   const { cooldownUntil, cooldownReason, cooldownBy, name } = limiter;
   const resource = limiterResource(name);
   if (cooldownUntil !== null) {
-    return html`Until ${timeBoth(cooldownUntil, now)}, by ${
+    return html`Ends ${timeAgo(cooldownUntil, now)}, by ${
       show("actor", cooldownBy ?? "", resource)
     }: ${show("reason", cooldownReason, resource)}`;
   }
