@@ -155,7 +155,7 @@ function unproven(ledger: readonly LedgerEntry[], tables: Tables): string[] {
 function usurped(tables: Tables): string[] {
   return [...tables.completed]
     .map((jobId) => ({ jobId, attempt: tables.outcomes.get(jobId) ?? 0 }))
-    .filter((run) => tables.has(run, ["rescued"]))
+    .filter((run) => tables.has(run, ["rescued", "lost"]))
     .map(nameOf);
 }
 

@@ -116,3 +116,21 @@ Deno.test("checkInvariants() finds an end that no run came to, and a job that no
     `1 has an outcome, and never ended: attempt 7 of ${first}`,
   ]);
 });
+
+for (const kind of ["rescued", "lost"]) {
+  Deno.test(`checkInvariants() finds the outcome of a run that was ${kind}`, async () => {
+    const { world, first } = await calmWorld();
+    await using _ = world;
+    await world.db.query(sql`
+      insert into yardmaster.attempt_events (job_id, attempt, kind, at)
+      values (
+        ${first}::bigint, 1, ${kind}::yardmaster.attempt_event_kind,
+        ${world.db.now}
+      )
+    `);
+
+    assert.deepEqual((await checkInvariants(world)).broken, [
+      `1 has the outcome of a run that was fenced off: attempt 1 of ${first}`,
+    ]);
+  });
+}

@@ -81,5 +81,6 @@ function lineOf(found: Findings): string {
   return `${found.name}: ${found.jobs} jobs, ${found.faults} faults, ` +
     `${found.executions} executions, ${found.fenced} fenced, ` +
     `${found.lost} lost, ${found.doubleOutcomes} double outcomes, ` +
-    `longest recovery ${found.recoveryMsMax} ms${measured}`;
+    `longest recovery ${found.recoveryMsMax} ms, ` +
+    `took ${found.tookMs} ms${measured}`;
 }

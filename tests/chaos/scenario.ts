@@ -34,6 +34,8 @@ export interface Findings {
   readonly lost: number;
   readonly doubleOutcomes: number;
   readonly recoveryMsMax: number;
+  /** The whole of it, with its database and its checks. */
+  readonly tookMs: number;
   /** Other numbers that a scenario measured. */
   readonly measured: Readonly<Record<string, number>>;
   /** One line for each invariant that does not hold; none is what we want. */
@@ -51,6 +53,7 @@ export async function runScenario(scenario: Scenario, options: {
   readonly minutes: number;
 }): Promise<Findings> {
   const { name } = scenario;
+  const sinceMs = performance.now();
   const random = new Random(options.seed, name);
   const log = new ServerLog(options.server);
   await using world = await ChaosWorld.open({ ...options, name, random });
@@ -81,6 +84,7 @@ export async function runScenario(scenario: Scenario, options: {
     faults: world.faults,
     ...found,
     recoveryMsMax: Math.round(world.recoveryMsMax),
+    tookMs: Math.round(performance.now() - sinceMs),
     measured: world.measured,
     broken: [...broken, ...found.broken, ...deadlocks],
   };

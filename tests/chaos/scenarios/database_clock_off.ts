@@ -51,7 +51,10 @@ async function enqueueAll(world: ChaosWorld, round: number): Promise<void> {
   for (
     const offMs of world.random.next() < 0.5 ? OFF_MS : OFF_MS.toReversed()
   ) {
-    const delayMs = world.random.between(500, 1_500);
+    const delayMs = world.random.between(
+      300,
+      world.scale({ short: 500, long: 1_500 }),
+    );
     const fromMs = await databaseMs(world) + delayMs;
     const answers = await enqueueBy(world, {
       offMs,

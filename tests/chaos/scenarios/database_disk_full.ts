@@ -49,7 +49,8 @@ async function beFull(world: ChaosWorld, { disk, log }: {
       "statements fail for want of room",
       () => log.lines(words).length >= before + 10,
     );
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const ms = world.scale({ short: 300, long: 1_000 });
+    await new Promise((resolve) => setTimeout(resolve, ms));
   } finally {
     world.faults += log.lines(words).length - before;
     await disk.empty();

@@ -27,7 +27,7 @@ export const databasePoolExhausted: Scenario = {
       }),
       world.spawnWorker({ ...holds, name: "three", connections: 3 }),
     ]);
-    const rounds = world.scale({ short: 2, long: 12 });
+    const rounds = world.scale({ short: 1, long: 12 });
     for (let round = 0; round < rounds; round++) {
       await world.untilMoreEnded(20);
       // All of them at once, in every other round.

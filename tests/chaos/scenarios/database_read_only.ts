@@ -20,11 +20,11 @@ export const databaseReadOnly: Scenario = {
     ]);
     const enqueuer = new Enqueuer(world, { name: "a" });
     enqueuer.start();
-    const rounds = world.scale({ short: 2, long: 10 });
+    const rounds = world.scale({ short: 1, long: 10 });
     for (let round = 0; round < rounds; round++) {
       await world.untilMoreEnded(20);
       // Also longer than after which an executor counts as missing.
-      const ms = round % 2 === 0 ? 400 : 1_600;
+      const ms = round % 2 === 0 ? 1_600 : 400;
       await readOnlyFor(world, ms);
       await untilRecovered(world, { sinceMs: performance.now() });
     }

@@ -11,7 +11,7 @@ export const databaseRestart: Scenario = {
   about: "a restart of Postgres under load loses nothing, and all go on by " +
     "themselves",
   run: (world) =>
-    restart(world, { how: "fast", times: world.scale({ short: 2, long: 12 }) }),
+    restart(world, { how: "fast", times: world.scale({ short: 1, long: 12 }) }),
 };
 
 /** Claims, results and jobs are cut off in the middle of being written. */

@@ -55,7 +55,7 @@ export const databaseSchemaRace: Scenario = {
         world.spawnWorker({ name: `worker-${number}`, limit: 20 })
       ),
     );
-    const ms = world.scale({ short: 4_000, long: 30_000 });
+    const ms = world.scale({ short: 2_000, long: 30_000 });
     const { done, faults } = await race(racers(world), { url: world.url, ms });
     Object.assign(world.measured, done);
 

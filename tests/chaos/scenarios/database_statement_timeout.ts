@@ -50,14 +50,15 @@ async function hurry(world: ChaosWorld): Promise<void> {
   ]);
   const enqueuer = new Enqueuer(world, { name: "hurried", url: url.href });
   enqueuer.start();
+  const ms = world.scale({ short: 350, long: 700 });
   const rounds = world.scale({ short: 1, long: 6 });
   for (let round = 0; round < rounds; round++) {
-    for (const ms of TIMEOUTS_MS) {
+    for (const timeoutMs of TIMEOUTS_MS) {
       await world.db.script(
-        `alter role ${ROLE} set statement_timeout = '${ms}ms'`,
+        `alter role ${ROLE} set statement_timeout = '${timeoutMs}ms'`,
       );
       await endConnections(world);
-      await new Promise((resolve) => setTimeout(resolve, 700));
+      await new Promise((resolve) => setTimeout(resolve, ms));
     }
   }
   await world.db.script(`alter role ${ROLE} reset statement_timeout`);

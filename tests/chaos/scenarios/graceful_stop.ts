@@ -5,8 +5,8 @@ import type { WorkerProcess } from "../worker_process.ts";
 import type { ChaosWorld } from "../world.ts";
 
 const GRACE_MS = 300;
-/** More than the grace and the second after it. */
-const LONG_MS = 1_800;
+/** More than the grace and the second after it, however late we are. */
+const LONG_MS = 3_000;
 /** What heeds its signal has a second more, and a busy machine needs some. */
 const EXIT_MS = GRACE_MS + 1_000 + 2_500;
 
@@ -16,7 +16,7 @@ export const gracefulStop: Scenario = {
   about:
     "SIGTERM lets runs end within the grace, gives the others back, and burns no attempt",
   async run(world) {
-    const rounds = world.scale({ short: 2, long: 8 });
+    const rounds = world.scale({ short: 1, long: 8 });
     let running = await startRelease(world, 0);
     for (let round = 1; round <= rounds; round++) {
       const next = startRelease(world, round);

@@ -9,7 +9,7 @@ export const killAtRandom: Scenario = {
     "kill -9 of workers at any moment, one, some or all of them, loses no job",
   async run(world) {
     await world.enqueue(
-      world.scale({ short: 250, long: 4_000 }),
+      world.scale({ short: 150, long: 4_000 }),
       (n) => ({ ms: world.random.between(1, 30), fails: n % 50 === 0 ? 1 : 0 }),
       // Some are not due, and must be staged by whoever lives.
       (n) => n % 10 === 5 ? 10 * n : 0,

@@ -8,7 +8,7 @@ const SLOW_MS = 100;
 const RUN_PER_SECOND = LIMIT * 1_000 / SLOW_MS;
 const TIMES = 10;
 const CALLS_PER_SECOND = 10;
-const SHORT_MS = 6_000;
+const SHORT_MS = 3_000;
 
 /**
  * What a process may need, however much waits: pages and statements leave
