@@ -1,11 +1,7 @@
 import type { Database } from "../db/database.ts";
 import type { OnEvent } from "../events.ts";
 import { completeInLeases } from "../store/lease_ends.ts";
-import {
-  acknowledge,
-  type Acknowledgement,
-  type RunResult,
-} from "../store/outcomes.ts";
+import { acknowledge, type RunResult } from "../store/outcomes.ts";
 import type { Clock } from "./clock.ts";
 import { type Completion, completionsOf } from "./completions.ts";
 import type { EndedRun } from "./ended_run.ts";
