@@ -3,6 +3,8 @@
 --
 -- Such a job stands in `limited` and not in `ready`, and is `available` like one
 -- that stands there: the claim of jobs without limiters pays nothing for it.
+--
+-- Needed by its code
 
 create type yardmaster.limiter_kind as enum (
   'token_bucket', 'fixed_window', 'concurrency'

@@ -8,6 +8,7 @@ export const MIGRATIONS: readonly Migration[] = [
     name: "claim_path",
     checksum: "d432e2d8b9c291eacdf2ecd25339a5db9777aa0d6993fc1a83d55aa58c1cebc1",
     compatibleFrom: 1,
+    needed: false,
     sql: `-- The way of a job: its definition is written once, where it stands is a row in
 -- one small table, and how it ended is appended. A job's state is where it
 -- stands: \`scheduled\`, \`ready\`, \`leases\` or \`outcomes\`; in none of them it is
@@ -272,6 +273,7 @@ create view yardmaster.job_states as
     name: "cron",
     checksum: "15c8d730c51d2bcc69d6234d15129fc83a10ffb1330d646bfc640d76fca727fb",
     compatibleFrom: 1,
+    needed: false,
     sql: `-- Cron: the plan, the planned instants that were dealt with, and what the
 -- scheduler looked at, so that a missed fire, a late claim and "nobody was
 -- looking" can be told apart.
@@ -380,6 +382,7 @@ create table yardmaster.cron_coverage (
     name: "control",
     checksum: "ea003589820a4938b68b7a085351bae4d7f879450eb2c9468c0df7028e2cfffa",
     compatibleFrom: 2,
+    needed: false,
     sql: `-- The control plane: what an operator was shown before acting, and what was
 -- done, by whom and why.
 
@@ -510,13 +513,16 @@ values ('form_key', replace(
   {
     version: 4,
     name: "limiters",
-    checksum: "b20e4205875bf8f69a524decc90b11a2de07403e671d9139eabecc347dc37c14",
+    checksum: "50d8f656cb00b6cdf5810cb7f678fa1770e3c20a6f664c632267bf8aad6ff13c",
     compatibleFrom: 3,
+    needed: true,
     sql: `-- Limiters: what code declares and an operator chose, how much of each partition
 -- is used, and where a job stands that is due and waits for its turn.
 --
 -- Such a job stands in \`limited\` and not in \`ready\`, and is \`available\` like one
 -- that stands there: the claim of jobs without limiters pays nothing for it.
+--
+-- Needed by its code
 
 create type yardmaster.limiter_kind as enum (
   'token_bucket', 'fixed_window', 'concurrency'

@@ -12,6 +12,11 @@ export interface Migration {
    * before, unless the file has a line `-- Compatible from: N`.
    */
   readonly compatibleFrom: number;
+  /**
+   * Code that knows it can not do without it: a line `-- Needed by its code`. Code
+   * of before works with it all the same.
+   */
+  readonly needed?: boolean;
   readonly sql: string;
 }
 
@@ -88,7 +93,8 @@ export function compareSchema(
   if (version < target) {
     const message = `${where} is at version ${version} and must be at ` +
       `version ${target}; run "yardmaster migrate up" or await yard.migrate()`;
-    const works = version >= (known.at(-1)?.compatibleFrom ?? target);
+    const works = version >= (known.at(-1)?.compatibleFrom ?? target) &&
+      !pending.some((step) => step.needed);
     return { ...facts, state: "older", works, message };
   }
   if (version > target) {

@@ -297,6 +297,23 @@ Deno.test("requireSchema() lets old and new code run on one schema, one step apa
   await assert.rejects(migrate(world.one, old), refused);
 });
 
+Deno.test("requireSchema() refuses a schema without what its code needs, and lets old code run on it", async () => {
+  await using world = await useEmptySchema();
+  const old = { migrations: MIGRATIONS };
+  const needed = {
+    ...step(LAST + 1, "create table yardmaster.needed (id integer)"),
+    needed: true,
+  };
+  const next = { migrations: [...MIGRATIONS, needed] };
+  await migrate(world.one, old);
+  await assert.rejects(requireSchema(world.two, next), {
+    name: "SchemaVersionError",
+  });
+  await migrate(world.two, next);
+  await requireSchema(world.two, next);
+  await requireSchema(world.one, old);
+});
+
 Deno.test("requireSchema() refuses a schema two steps behind, and one that is missing", async () => {
   await using world = await useEmptySchema();
   await assert.rejects(requireSchema(world.one), {

@@ -37,6 +37,7 @@ export function readMigrations(): readonly Migration[] {
       name: String(match[2]),
       checksum: createHash("sha256").update(sql).digest("hex"),
       compatibleFrom: Number(compatible ?? Math.max(version - 1, 1)),
+      needed: /^-- Needed by its code$/m.test(sql),
       sql,
     };
   });
@@ -49,6 +50,7 @@ function migrations(): string {
     name: ${JSON.stringify(step.name)},
     checksum: "${step.checksum}",
     compatibleFrom: ${step.compatibleFrom},
+    needed: ${step.needed ?? false},
     sql: ${literal(step.sql)},
   },`
   );
