@@ -65,3 +65,9 @@ export interface QueueFacts {
   /** Null: not measured. */
   readonly pace: Pace | null;
 }
+
+/** What one of many queues in which work is due is told from. */
+export interface BusyQueueFacts extends QueueFacts {
+  /** As {@linkcode QueueFacts.oldestReadyAt}, of jobs that wait for limiters. */
+  readonly oldestLimitedAt: Date | null;
+}

@@ -10,6 +10,7 @@ import {
   type Exemplar,
   failureExemplar,
   heldExemplar,
+  limitedExemplar,
   missedExemplar,
   openExemplar,
   overdueExemplar,
@@ -115,6 +116,18 @@ function has({ reasons }: BusyQueue, code: JobDiagnosis): boolean {
   return reasons.includes(code);
 }
 
+/** Whether what is due in it is given out. */
+function isOpen(queue: BusyQueue): boolean {
+  return !has(queue, "job_queue_paused") && !has(queue, "job_unserved");
+}
+
+function sumOf(counts: readonly Counted[]): Counted {
+  return {
+    count: counts.reduce((sum, { count }) => sum + count, 0),
+    capped: counts.some(({ capped }) => capped),
+  };
+}
+
 function blocked({ queues, overdue }: OverviewFacts): Bucket {
   const unserved = queues.filter((queue) =>
     has(queue, "job_unserved") && !has(queue, "job_queue_paused")
@@ -151,11 +164,15 @@ function blocked({ queues, overdue }: OverviewFacts): Bucket {
 function waiting(facts: OverviewFacts): Bucket {
   const held = facts.queues.filter((queue) => has(queue, "job_queue_paused"));
   const { paused, retries, retryable } = facts;
-  const count = held.length + paused.length + retryable.count;
+  const limited = facts.queues.filter((queue) =>
+    isOpen(queue) && queue.limited.count > 0
+  );
+  const inLine = sumOf(limited.map((queue) => queue.limited));
+  const count = held.length + paused.length + retryable.count + inLine.count;
   return bucket("waiting", {
-    total: { count, capped: retryable.capped },
+    total: { count, capped: retryable.capped || inLine.capped },
     why: count === 0
-      ? sentence`No queue with work and no cron entry is paused, and no job waits for another attempt.`
+      ? sentence`No queue with work and no cron entry is paused, and no job waits for a limiter or for another attempt.`
       : listed([
         [held.length, {
           one: sentence`queue with work is paused`,
@@ -165,6 +182,10 @@ function waiting(facts: OverviewFacts): Bucket {
           one: sentence`cron entry is paused`,
           many: sentence`cron entries are paused`,
         }],
+        [inLine, {
+          one: sentence`job waits for its limiters`,
+          many: sentence`jobs wait for their limiters`,
+        }],
         [retryable, {
           one: sentence`job waits for its next attempt`,
           many: sentence`jobs wait for their next attempt`,
@@ -173,6 +194,7 @@ function waiting(facts: OverviewFacts): Bucket {
     exemplars: [
       ...held.map(heldExemplar),
       ...paused.map(pausedExemplar),
+      ...limited.map(limitedExemplar),
       ...retries.map(retryExemplar),
     ],
   });
@@ -181,13 +203,11 @@ function waiting(facts: OverviewFacts): Bucket {
 function runnable(
   { queues, executing, healthyExecutors }: OverviewFacts,
 ): Bucket {
+  // Where no job but those that wait for limiters is due, it is told there.
   const open = queues.filter((queue) =>
-    !has(queue, "job_queue_paused") && !has(queue, "job_unserved")
+    isOpen(queue) && !(queue.ready.count === 0 && queue.limited.count > 0)
   );
-  const ready: Counted = {
-    count: open.reduce((sum, queue) => sum + queue.ready, 0),
-    capped: open.some(({ readyCapped }) => readyCapped),
-  };
+  const ready = sumOf(open.map((queue) => queue.ready));
   const healthy = listed([[healthyExecutors, {
     one: sentence`executor is healthy`,
     many: sentence`executors are healthy`,

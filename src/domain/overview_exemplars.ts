@@ -30,8 +30,11 @@ export function counted({ count, capped }: Counted): Sentence {
   return capped ? sentence`more than ${count}` : sentence`${count}`;
 }
 
-function readyIn({ ready, readyCapped }: BusyQueue): Sentence {
-  return counted({ count: ready, capped: readyCapped });
+function dueIn({ ready, limited }: BusyQueue): Sentence {
+  return counted({
+    count: ready.count + limited.count,
+    capped: ready.capped || limited.capped,
+  });
 }
 
 /** A process that holds work and gave no sign of life. */
@@ -89,7 +92,7 @@ export function unservedExemplar(queue: BusyQueue): Exemplar {
     diagnosis: "queue_unserved",
     title: sentence`Queue ${{ kind: "name", value: name }}`,
     detail: sentence`No live executor serves it. Jobs due: ${
-      readyIn(queue)
+      dueIn(queue)
     }, the oldest from ${oldestAt}.`,
   };
 }
@@ -133,8 +136,18 @@ export function heldExemplar(queue: BusyQueue): Exemplar {
     diagnosis: "queue_paused",
     title: sentence`Queue ${{ kind: "name", value: name }}`,
     detail: pausedAt === null
-      ? sentence`Paused. Jobs due: ${readyIn(queue)}.`
-      : sentence`Paused ${pausedAt} by ${by}. Jobs due: ${readyIn(queue)}.`,
+      ? sentence`Paused. Jobs due: ${dueIn(queue)}.`
+      : sentence`Paused ${pausedAt} by ${by}. Jobs due: ${dueIn(queue)}.`,
+  };
+}
+
+/** A queue with jobs that wait for their turn. */
+export function limitedExemplar({ name, limited }: BusyQueue): Exemplar {
+  return {
+    resource: { type: "queue", id: name },
+    diagnosis: "queue_working",
+    title: sentence`Queue ${{ kind: "name", value: name }}`,
+    detail: sentence`For limiters wait: ${counted(limited)}.`,
   };
 }
 
@@ -175,7 +188,7 @@ export function openExemplar(queue: BusyQueue): Exemplar {
     diagnosis: isFull ? "queue_full" : "queue_working",
     title: sentence`Queue ${{ kind: "name", value: name }}`,
     detail: sentence`Jobs due: ${
-      readyIn(queue)
+      dueIn(queue)
     }, the oldest from ${oldestAt}. Live executors: ${servedBy}.${full}`,
   };
 }

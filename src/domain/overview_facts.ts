@@ -6,8 +6,8 @@ import type { ResourceRef } from "../seams.ts";
 import type { AuditEventId } from "./audit.ts";
 import type { JobDiagnosis } from "./diagnosis.ts";
 import { isAlive } from "./explain_places.ts";
-import { explainQueue, unknownWorkers } from "./explain_queue.ts";
-import type { QueueFacts } from "./explain_queue_facts.ts";
+import { explainQueue, limitedOf, unknownWorkers } from "./explain_queue.ts";
+import type { BusyQueueFacts } from "./explain_queue_facts.ts";
 import type { JobId } from "./job.ts";
 
 /** A number that was counted up to a bound. */
@@ -57,27 +57,31 @@ export interface BusyQueue {
   readonly name: string;
   readonly pausedAt: Date | null;
   readonly pausedBy: string | null;
-  readonly ready: number;
-  readonly readyCapped: boolean;
+  /** Due jobs that can be claimed, and those that wait for limiters. */
+  readonly ready: Counted;
+  readonly limited: Counted;
   readonly oldestAt: Date;
   /** Live executors that claim from it. */
   readonly servedBy: number;
-  /** Workers of ready jobs that no live executor of this queue has code for. */
+  /** Workers of due jobs that no live executor of this queue has code for. */
   readonly unknownWorkers: readonly string[];
   /** Why its jobs are where they are. */
   readonly reasons: readonly JobDiagnosis[];
 }
 
 /** A queue as the overview shows it: what its explanation says. */
-export function busyQueueOf(facts: QueueFacts): BusyQueue {
-  const { queue, ready, oldestReadyAt, at, serving } = facts;
+export function busyQueueOf(facts: BusyQueueFacts): BusyQueue {
+  const { queue, ready, oldestReadyAt, oldestLimitedAt, at, serving } = facts;
+  const oldest = [oldestReadyAt, oldestLimitedAt]
+    .filter((each) => each !== null)
+    .sort((one, other) => +one - +other);
   return {
     name: queue.name,
     pausedAt: queue.pausedAt,
     pausedBy: queue.pausedBy,
-    ready: ready.count,
-    readyCapped: ready.precision !== "exact",
-    oldestAt: oldestReadyAt ?? at,
+    ready: { count: ready.count, capped: ready.precision !== "exact" },
+    limited: { count: limitedOf(facts), capped: facts.limitedCapped },
+    oldestAt: oldest[0] ?? at,
     servedBy: serving.filter(isAlive).length,
     unknownWorkers: unknownWorkers(facts),
     reasons: explainQueue(facts).reasons.map(({ reason }) => reason.code),

@@ -11,13 +11,14 @@ export interface Verdict {
 
 /** Names the first thing to look at, or says that there is none. */
 export function verdictOf(
-  { healthyExecutors }: OverviewFacts,
+  { healthyExecutors, queues }: OverviewFacts,
   buckets: readonly Bucket[],
 ): Verdict {
   const review = find(buckets, "needs_review");
   const blocked = find(buckets, "blocked");
   if (review.count + blocked.count === 0) {
-    return calm(healthyExecutors, find(buckets, "runnable").count);
+    const limited = queues.reduce((sum, queue) => sum + queue.limited.count, 0);
+    return calm(healthyExecutors, find(buckets, "runnable").count + limited);
   }
   const [first] = [...review.exemplars, ...blocked.exemplars];
   const look = first
@@ -41,11 +42,11 @@ export function verdictOf(
 }
 
 /** Nothing is wrong in the tables; that nobody works is still worth a word. */
-function calm(healthyExecutors: number, runnable: number): Verdict {
+function calm(healthyExecutors: number, work: number): Verdict {
   if (healthyExecutors > 0) {
     return { tone: "good", sentence: sentence`Nothing needs you right now.` };
   }
-  return runnable > 0
+  return work > 0
     ? {
       tone: "bad",
       sentence: sentence`No executor is healthy, and there is work.`,

@@ -6,11 +6,13 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { ExplainedQueue } from "../domain/explain_facts.ts";
 import type {
+  BusyQueueFacts,
   LimitedJobs,
   PlannedJobs,
   QueueFacts,
 } from "../domain/explain_queue_facts.ts";
 import type { JobId } from "../domain/job.ts";
+import { listHeadsOfLimited } from "./explain_busy.ts";
 import { findLastStopped, listServing } from "./explain.ts";
 import { findLane } from "./explain_lane.ts";
 import { AHEAD_MAX, readPace, readReadySample } from "./explain_turn.ts";
@@ -18,7 +20,7 @@ import { WITH_WAITING_QUEUES } from "./waiting_queues.ts";
 
 /** Jobs at the head of one of many queues that are looked at. */
 const HEAD_OF_EACH = 200;
-/** Queues with ready jobs that are looked at together. */
+/** Queues with due jobs that are looked at together. */
 const QUEUES_MAX = 100;
 
 /** Reads what one queue can be explained with; it need not be on record. */
@@ -63,28 +65,37 @@ export async function readQueueFacts(
 }
 
 /**
- * Reads what the queues with ready jobs can be explained with, and of each no
+ * Reads what the queues with due jobs can be explained with, and of each no
  * more than the first jobs: what holds a queue up gathers there.
  */
 export async function listBusyQueueFacts(
   db: Database,
-): Promise<readonly QueueFacts[]> {
+): Promise<readonly BusyQueueFacts[]> {
   const found = await readQueues(db, { names: null, headMax: HEAD_OF_EACH });
   const names = found.map(({ queue }) => queue.name);
   const serving = names.length === 0 ? [] : await listServing(db, names);
+  const limited = await listHeadsOfLimited(db, {
+    queues: names,
+    headMax: HEAD_OF_EACH,
+  });
   return found.map((each) => ({
     ...each,
+    ...limited.get(each.queue.name) ?? NONE_LIMITED,
     serving: serving.filter(({ queue }) => queue === each.queue.name),
     lastStopped: null,
     beyond: [],
-    limited: [],
-    limitedCapped: false,
     planned: [],
     plannedCapped: true,
     orphaned: 0,
     pace: null,
   }));
 }
+
+const NONE_LIMITED = {
+  limited: [],
+  limitedCapped: false,
+  oldestLimitedAt: null,
+} as const;
 
 type FoundQueue = Pick<
   QueueFacts,
@@ -94,7 +105,7 @@ type FoundQueue = Pick<
 async function readQueues(
   db: Database,
   { names, headMax }: {
-    /** Null: the queues that hold ready jobs. */
+    /** Null: the queues that hold due jobs. */
     readonly names: readonly string[] | null;
     readonly headMax: number;
   },

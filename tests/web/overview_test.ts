@@ -132,7 +132,7 @@ Deno.test("readOverview() tells paused, unserved and unknown work from work that
   assert.deepEqual(
     facts.queues.map(({ name, ready, servedBy, unknownWorkers, pausedBy }) => ({
       name,
-      ready,
+      ready: ready.count,
       servedBy,
       unknownWorkers,
       pausedBy,
