@@ -132,8 +132,8 @@ function relatedOf(
   }, {
     title: sentence`Queue ${name}`,
     summary: queue.pausedAt === null
-      ? sentence`Not paused: ${queue.ready} ready, ${queue.running} running.`
-      : sentence`Paused since ${queue.pausedAt}: ${queue.ready} ready, ${queue.running} running.`,
+      ? sentence`Not paused: ${queue.ready} available, ${queue.running} running.`
+      : sentence`Paused since ${queue.pausedAt}: ${queue.ready} available, ${queue.running} running.`,
     provenance: "supporting",
   }];
   if (job.runAt !== null) {

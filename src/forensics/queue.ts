@@ -88,8 +88,8 @@ function diagnosisOf(facts: QueueFacts): Diagnosis {
 function readyOf({ ready, running, oldestReadyAt }: QueueEvidence): Sentence {
   const more = ready >= COUNT_MAX ? sentence` or more` : sentence``;
   return oldestReadyAt === null
-    ? sentence`No job is ready, ${running} running.`
-    : sentence`${ready}${more} ready, ${running} running; the oldest ready job was inserted ${oldestReadyAt}.`;
+    ? sentence`No job is available, ${running} running.`
+    : sentence`${ready}${more} available, the oldest of them inserted ${oldestReadyAt}; ${running} running.`;
 }
 
 /** The beginnings that rows still tell of; pauses are told by the audit. */

@@ -108,9 +108,10 @@ export function limiterCooldown(
   const { cooldownUntil, cooldownReason, cooldownBy, name } = limiter;
   const resource = limiterResource(name);
   if (cooldownUntil !== null) {
-    return html`Ends ${timeAgo(cooldownUntil, now)}, by ${
+    // One element: a cell of a narrow table is a grid, and would part them.
+    return html`<span>Ends ${timeAgo(cooldownUntil, now)}, by ${
       show("actor", cooldownBy ?? "", resource)
-    }: ${show("reason", cooldownReason, resource)}`;
+    }: ${show("reason", cooldownReason, resource)}</span>`;
   }
   if (coolingKeys > 0) {
     const capped = coolingKeys >= LANES_COUNT_MAX;
@@ -159,9 +160,11 @@ export function busyKeyTable(
           key === "" ? text`All jobs` : show("args", key, resource),
           useBar(used, status.capacity),
           countOf({ count: lanes, capped: false }, [text`line`, text`lines`]),
-          cooldownUntil === null
-            ? timeAgo(lookAt, now)
-            : html`Cools down until ${timeBoth(cooldownUntil, now)}`,
+          cooldownUntil !== null
+            ? html`Cools down until ${timeBoth(cooldownUntil, now)}`
+            : lookAt <= now
+            ? text`At the next claim`
+            : timeAgo(lookAt, now),
         ],
       })
     ),

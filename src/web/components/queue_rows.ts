@@ -36,7 +36,7 @@ export interface ServedQueue {
 const COLUMNS: readonly Column[] = [
   { label: text`Queue` },
   { label: text`Status` },
-  { label: text`Ready`, align: "end" },
+  { label: text`Available`, align: "end" },
   { label: text`Executing`, align: "end" },
   { label: text`Scheduled`, align: "end" },
   { label: text`Limit` },
@@ -141,7 +141,7 @@ export function jobCount(
   `;
 }
 
-/** Ready jobs, and when the oldest of them was inserted. */
+/** Due jobs, wherever they stand, and when the oldest of them was inserted. */
 function ready(queue: QueueStatus, context: QueueContext): Markup {
   const count = jobCount(queue, { state: "available", context });
   const oldest = queue.oldestInsertedAt;

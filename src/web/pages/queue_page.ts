@@ -132,8 +132,8 @@ function state(page: QueuePage, context: QueueContext): Markup {
     body: definitions([
       [text`Status`, queueStatus(queue, context)],
       [text`Limit`, queueLimit(queue)],
-      [text`Ready`, count("available")],
-      [text`Oldest ready, inserted`, oldest],
+      [text`Available`, count("available")],
+      [text`Oldest of them, inserted`, oldest],
       [text`Executing`, count("executing")],
       [text`Scheduled`, count("scheduled")],
       [text`Retryable`, count("retryable")],
