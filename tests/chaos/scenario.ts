@@ -77,7 +77,7 @@ export async function runScenario(scenario: Scenario, options: {
   }
   await world.endWorkers();
   const found = await checkInvariants(world);
-  const deadlocks = log.lines("deadlock detected");
+  const deadlocks = log.deadlocks();
   return {
     name,
     jobs: world.jobIds.size,

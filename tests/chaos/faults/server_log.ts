@@ -28,8 +28,18 @@ export class ServerLog {
 
   /** The lines that have these words. */
   lines(words: string): string[] {
-    return readFileSync(this.#file).subarray(this.#from).toString()
-      .split("\n")
-      .filter((line) => line.includes(words));
+    return this.#read().split("\n").filter((line) => line.includes(words));
+  }
+
+  /** Each deadlock, with who waited for whom and what they were doing. */
+  deadlocks(): string[] {
+    // What belongs to an entry follows it, under a head of its own.
+    return this.#read()
+      .split(/\n(?=\d{4}-\d\d-\d\d [^\n]* (?:ERROR|LOG|FATAL|PANIC): )/)
+      .filter((entry) => entry.includes("deadlock detected"));
+  }
+
+  #read(): string {
+    return readFileSync(this.#file).subarray(this.#from).toString();
   }
 }

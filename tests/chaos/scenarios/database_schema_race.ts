@@ -63,7 +63,7 @@ export const databaseSchemaRace: Scenario = {
 
     await letGo(world);
     await world.untilAllEnded();
-    const seen = [...faults, ...log.lines("deadlock detected")];
+    const seen = [...faults, ...log.deadlocks()];
     if (seen.length > 0) throw new Error(`${seen.length}: ${seen[0]}`);
   },
 };
