@@ -102,16 +102,14 @@ export class Producer implements Service {
       });
     this.jobsLeft -= jobs.length;
     this.claimed += jobs.length;
+    const tookMs = clock.monotonicMs() - beganMs;
     for (const demand of queues) {
-      const more = this.#marks.learn(demand, { jobs, nowMs: beganMs });
+      const answer = { jobs, nowMs: beganMs, tookMs };
+      const more = this.#marks.learn(demand, answer);
       if (more) this.#promising.add(demand.queue);
     }
     if (jobs.length === 0) return this.#found(this.#promising.size > 0);
-    onEvent({
-      type: "jobs_claimed",
-      jobs: jobs.length,
-      tookMs: clock.monotonicMs() - beganMs,
-    });
+    onEvent({ type: "jobs_claimed", jobs: jobs.length, tookMs });
     leases.open(executorId, jobs);
     executor.accept(jobs);
     return this.#found(true);
