@@ -39,6 +39,9 @@ function endOf(
   results: readonly EndedRun[],
 ): LeaseEnd | null {
   const took = new Map(results.map((run) => [run.jobId, run.tookMs]));
+  const [first] = lease.jobIds;
+  const last = lease.jobIds.at(-1);
+  if (first === undefined || last === undefined) return null;
   let known = 0;
   const tookMs = lease.jobIds.map((jobId) => {
     const ms = took.get(jobId);
@@ -46,5 +49,7 @@ function endOf(
     known += 1;
     return ms;
   });
-  return known === results.length ? { leaseId: lease.id, tookMs } : null;
+  return known === results.length
+    ? { leaseId: lease.id, outermost: [first, last], tookMs }
+    : null;
 }

@@ -1,5 +1,6 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import type { JobId } from "../domain/job.ts";
 import type { LeaseId } from "./leases.ts";
 
 const TOOK_MS_MAX = 2_147_483_647;
@@ -7,6 +8,11 @@ const TOOK_MS_MAX = 2_147_483_647;
 /** What completed of a lease. */
 export interface LeaseEnd {
   readonly leaseId: LeaseId;
+  /**
+   * The first and the last job that it holds, as far as we know. An id of a lease
+   * never repeats, but after a failover that lost the newest commits it may.
+   */
+  readonly outermost: readonly [JobId, JobId];
   /**
    * Of each job that the lease holds, in the order of their ids: how long its
    * run took in milliseconds, or null where it still runs.
@@ -41,13 +47,17 @@ export async function completeInLeases(
       select held.*, told.took_ms
       from held
       join (
-        select lease_id, took_ms::integer[] as took_ms
+        select lease_id, first_id, last_id, took_ms::integer[] as took_ms
         from unnest(
           (select ${ends.map((end) => end.leaseId)}::bigint[]),
+          (select ${ends.map((end) => end.outermost[0])}::bigint[]),
+          (select ${ends.map((end) => end.outermost[1])}::bigint[]),
           (select ${ends.map(({ tookMs }) => integers(tookMs))}::text[])
-        ) as told (lease_id, took_ms)
+        ) as told (lease_id, first_id, last_id, took_ms)
       ) as told on told.lease_id = held.id
       where cardinality(held.job_ids) = cardinality(told.took_ms)
+        and held.job_ids[1] = told.first_id
+        and held.job_ids[cardinality(held.job_ids)] = told.last_id
     ),
     emptied as (
       delete from yardmaster.leases

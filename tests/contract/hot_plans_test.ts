@@ -188,6 +188,7 @@ Deno.test("no statement of the engine reads a table from end to end, by a plan f
     completeInLeases: (own) =>
       completeInLeases(own, [{
         leaseId: runs[0]!.leaseId,
+        outermost: [runs[0]!.jobId, runs.at(-1)!.jobId],
         tookMs: runs.map((_, n) => n % 2 === 0 ? 1 : null),
       }]),
     acknowledge: (own) => acknowledge(own, executorId, ends(runs, "completed")),

@@ -70,7 +70,7 @@ Deno.test("completionsOf() tells durations in the order of ids, whatever the ord
   const { completions, named } = completionsOf(batch, leases);
   assert.deepEqual(named, []);
   assert.deepEqual(completions.map(({ end }) => end), [
-    { leaseId: "1", tookMs: [9, null, 100] },
+    { leaseId: "1", outermost: ["9", "100"], tookMs: [9, null, 100] },
   ]);
 
   leases.removeAll(batch);
