@@ -4,6 +4,7 @@ import type { JobId } from "../domain/job.ts";
 import { wholeMs } from "./lease_ends.ts";
 import type { LeaseId } from "./leases.ts";
 import { givenBack } from "./limited.ts";
+import { keyOf, keysOf, type Place, tellLost } from "./lost_ends.ts";
 
 /** What became of a run. Each names its lease; without it, it writes nothing. */
 export interface RunResult {
@@ -71,7 +72,7 @@ export async function acknowledge(
     to !== "completed" || event
   );
   const outputs = results.filter(({ output }) => output !== undefined);
-  const lost = await db.query<{ jobId: JobId; leaseId: LeaseId }>(
+  const missed = await db.query<Place>(
     sql`
     with result as materialized (
       select lease_id, job_id, attempt, state, took_ms
@@ -159,23 +160,19 @@ export async function acknowledge(
             and outcomes.state::text = matched.state
           limit 1
         ) is null
-    ),
-    told_of_missed as (
-      insert into yardmaster.attempt_events (
-        job_id, attempt, kind, executor_id, at
-      )
-      select job_id, attempt, 'lost', ${executorId}::integer, ${db.now}
-      from missed
     )
     select job_id::text as "jobId", lease_id::text as "leaseId" from missed
   `,
     { hot: true },
   );
-  if (lost.length === 0) return results.map(() => "applied");
-  const keys = new Set(lost.map(({ leaseId, jobId }) => `${leaseId} ${jobId}`));
-  return results.map(({ leaseId, jobId }) =>
-    keys.has(`${leaseId} ${jobId}`) ? "lost" : "applied"
-  );
+  if (missed.length === 0) return results.map(() => "applied");
+  const keysMissed = keysOf(missed);
+  const lost = await tellLost(db, {
+    executorId,
+    missed: results.filter((result) => keysMissed.has(keyOf(result))),
+  });
+  const keys = keysOf(lost);
+  return results.map((result) => keys.has(keyOf(result)) ? "lost" : "applied");
 }
 
 /** Jobs that wait again, and what is told about the runs. */

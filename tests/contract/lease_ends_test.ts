@@ -4,7 +4,7 @@ import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import { startExecutor, stopExecutor } from "../../src/store/executors.ts";
 import { insertJobs } from "../../src/store/jobs.ts";
-import { completeInLeases } from "../../src/store/lease_ends.ts";
+import { completeInLeases, type LeaseEnd } from "../../src/store/lease_ends.ts";
 import {
   type ClaimedJob,
   claimJobs,
@@ -52,6 +52,31 @@ async function lease(
   return { jobs, executorId };
 }
 
+/** What is told of a lease that holds these jobs, in the order of their ids. */
+function end(
+  jobs: readonly ClaimedJob[],
+  tookMs: readonly (number | null)[],
+): LeaseEnd {
+  const [first, last] = [jobs[0]!, jobs.at(-1)!];
+  return {
+    leaseId: first.leaseId,
+    outermost: [first.jobId, last.jobId],
+    tookMs,
+  };
+}
+
+/** Somebody in another connection waits for a lock. */
+async function someoneWaits({ db }: TestPostgres): Promise<void> {
+  await until("it waits for the lock", async () => {
+    // Inside of a transaction, the first look would be the only one.
+    const rows = await db.query(sql`
+      select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'
+    `);
+    return rows.length > 0;
+  });
+}
+
 /** Where the jobs are now, with what their runs took. */
 async function standing({ db }: TestPostgres) {
   const rows = await db.query<{ jobId: string; at: string }>(sql`
@@ -69,7 +94,7 @@ Deno.test("completeInLeases() ends what has a duration, keeps the rest, and ends
   const { jobs } = await lease(world.db, 5);
   const leaseId = jobs[0]!.leaseId;
 
-  const first = { leaseId, tookMs: [10, null, 12.4, null, -1] };
+  const first = end(jobs, [10, null, 12.4, null, -1]);
   assert.deepEqual(await completeInLeases(world.db, [first]), [leaseId]);
   assert.deepEqual(await standing(world), [
     "completed 10",
@@ -79,9 +104,9 @@ Deno.test("completeInLeases() ends what has a duration, keeps the rest, and ends
     "completed 0",
   ]);
 
-  const second = { leaseId, tookMs: [null, 13] };
+  const second = end([jobs[1]!, jobs[3]!], [null, 13]);
   assert.deepEqual(await completeInLeases(world.db, [second]), [leaseId]);
-  const third = { leaseId, tookMs: [11] };
+  const third = end([jobs[1]!], [11]);
   assert.deepEqual(await completeInLeases(world.db, [third]), [leaseId]);
   assert.deepEqual(await standing(world), [
     "completed 10",
@@ -106,10 +131,10 @@ Deno.test("completeInLeases() ends several leases at once, and leaves alone thos
   await cancelJob(world.db, { jobId: b.jobs[1]!.jobId, principal: "ann" });
 
   const applied = await completeInLeases(world.db, [
-    { leaseId: idOf(a), tookMs: [1, 2] },
-    { leaseId: idOf(b), tookMs: [3, 4, 5] },
-    { leaseId: idOf(c), tookMs: [6] },
-    { leaseId: "999999", tookMs: [7] },
+    end(a.jobs, [1, 2]),
+    end(b.jobs, [3, 4, 5]),
+    end(c.jobs, [6]),
+    { ...end(c.jobs, [7]), leaseId: "999999" },
   ]);
 
   assert.deepEqual(applied.sort(), [idOf(a), idOf(c)].sort());
@@ -132,15 +157,8 @@ Deno.test("completeInLeases() that waited for a cancellation sees what it took, 
 
   await other.transaction(async (tx) => {
     await cancelJob(tx, { jobId: jobs[2]!.jobId, principal: "ann" });
-    answer = completeInLeases(world.db, [{ leaseId, tookMs: [1, 2, 3] }]);
-    await until("it waits for the lock", async () => {
-      // Inside of a transaction, the first look would be the only one.
-      const rows = await world.db.query(sql`
-        select from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'
-      `);
-      return rows.length > 0;
-    });
+    answer = completeInLeases(world.db, [end(jobs, [1, 2, 3])]);
+    await someoneWaits(world);
   });
 
   assert.deepEqual(await answer, []);
@@ -165,7 +183,51 @@ Deno.test("completeInLeases() after a rescue applies to nothing: the jobs are wi
   await stopExecutor(world.db, executorId);
   await rescueLeases(world.db, { limit: 10 });
 
-  const end = { leaseId: jobs[0]!.leaseId, tookMs: [1, 2] };
-  assert.deepEqual(await completeInLeases(world.db, [end]), []);
+  const ends = [end(jobs, [1, 2])];
+  assert.deepEqual(await completeInLeases(world.db, ends), []);
   assert.deepEqual(await standing(world), ["available", "available"]);
+});
+
+Deno.test("completeInLeases() applies to nothing where the id of a lease came again after a failover that lost it", async () => {
+  await using world = await testPostgres();
+  const { jobs, executorId } = await lease(world.db, 2);
+  await stopExecutor(world.db, executorId);
+  await rescueLeases(world.db, { limit: 10 });
+  const leaseId = jobs[0]!.leaseId;
+  await world.db.script(
+    `alter table yardmaster.leases alter column id restart with ${leaseId};
+    delete from yardmaster.ready`,
+  );
+  const { jobs: others } = await lease(world.db, 2);
+  assert.equal(others[0]!.leaseId, leaseId);
+
+  assert.deepEqual(await completeInLeases(world.db, [end(jobs, [1, 2])]), []);
+  assert.deepEqual(await standing(world), ["executing", "executing"]);
+});
+
+Deno.test("acknowledge() that waited for a first try, whose answer was not, says that it was applied", async () => {
+  await using world = await testPostgres();
+  const { jobs, executorId } = await lease(world.db, 2);
+  const other = await world.connect();
+  let answers: Promise<string[]> | null = null;
+
+  // Given up by its deadline while its commit is on its way to a slow disk.
+  await other.transaction(async (tx) => {
+    await completeInLeases(tx, [end(jobs, [1, 2])]);
+    answers = acknowledge(
+      world.db,
+      executorId,
+      jobs.map(({ leaseId, jobId, attempt }) => {
+        return { leaseId, jobId, attempt, to: "completed", tookMs: 3 };
+      }),
+    );
+    await someoneWaits(world);
+  });
+
+  assert.deepEqual(await answers, ["applied", "applied"]);
+  assert.deepEqual(await standing(world), ["completed 1", "completed 2"]);
+  const told = await world.db.query(sql`
+    select from yardmaster.attempt_events where kind = 'lost'
+  `);
+  assert.equal(told.length, 0);
 });
