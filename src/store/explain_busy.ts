@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { BusyQueueFacts } from "../domain/explain_queue_facts.ts";
 import { AHEAD_MAX } from "./explain_turn.ts";
+import { oldestIn } from "./waiting_queues.ts";
 
 /** What is known of the jobs of a queue that wait for limiters. */
 export type LimitedHead = Pick<
@@ -49,15 +50,8 @@ export async function listHeadsOfLimited(
         order by priority, job_id limit ${headMax}
       ) as first
     ) as head,
-    -- The index is by priority first: one step for each of them.
     lateral (
-      select min(first.job_id) as job_id
-      from generate_series(0, 9) as level (priority),
-      lateral (
-        select job_id from yardmaster.limited
-        where limited.queue = asked.name and limited.priority = level.priority
-        order by job_id limit 1
-      ) as first
+      select ${oldestIn("limited", sql`asked.name`)} as job_id
     ) as oldest
     where counted.jobs > 0
   `);

@@ -16,7 +16,7 @@ import { listHeadsOfLimited } from "./explain_busy.ts";
 import { findLastStopped, listServing } from "./explain.ts";
 import { findLane } from "./explain_lane.ts";
 import { AHEAD_MAX, readPace, readReadySample } from "./explain_turn.ts";
-import { WITH_WAITING_QUEUES } from "./waiting_queues.ts";
+import { oldestIn, WITH_WAITING_QUEUES } from "./waiting_queues.ts";
 
 /** Jobs at the head of one of many queues that are looked at. */
 const HEAD_OF_EACH = 200;
@@ -169,15 +169,8 @@ async function readQueues(
         where due.queue = asked.name
       ) as job
     ) as head,
-    -- The index is by priority first: one step for each of them.
     lateral (
-      select min(first.job_id) as job_id
-      from generate_series(0, 9) as level (priority),
-      lateral (
-        select job_id from yardmaster.ready
-        where ready.queue = asked.name and ready.priority = level.priority
-        order by job_id limit 1
-      ) as first
+      select ${oldestIn("ready", sql`asked.name`)} as job_id
     ) as oldest
     order by asked.name
   `);

@@ -2,7 +2,7 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { COUNT_MAX } from "./evidence.ts";
-import { DUE_JOBS } from "./waiting_queues.ts";
+import { DUE_JOBS, oldestIn } from "./waiting_queues.ts";
 
 /** How a process is, by the age of its heartbeat. */
 export type ExecutorHealth = "healthy" | "late" | "missing" | "stopped";
@@ -109,15 +109,10 @@ export async function readQueueEvidence(
           where due.queue = ${name} limit ${COUNT_MAX}
         ) as waiting
       ) as ready,
-      (
-        select yardmaster.job_inserted_at(min(first.job_id))
-        from generate_series(0, 9) as level (priority),
-          lateral (
-            select job_id from ${DUE_JOBS} as due
-            where due.queue = ${name} and due.priority = level.priority
-            order by job_id limit 1
-          ) as first
-      ) as "oldestReadyAt",
+      yardmaster.job_inserted_at(least(
+        ${oldestIn("ready", sql`${name}::text`)},
+        ${oldestIn("limited", sql`${name}::text`)}
+      )) as "oldestReadyAt",
       (
         select count(*)::int from (
           select from yardmaster.leases,

@@ -3,7 +3,7 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import type { ExecutorHealth } from "./queue_evidence.ts";
-import { DUE_JOBS, WITH_WAITING_QUEUES } from "./waiting_queues.ts";
+import { DUE_JOBS, oldestIn, WITH_WAITING_QUEUES } from "./waiting_queues.ts";
 
 /** A queue. Counts end at {@linkcode QUEUE_COUNT_MAX}. */
 export interface QueueStatus {
@@ -98,15 +98,11 @@ export async function listQueueStatus(
       (select count(*) from planned) < 10000 as "scheduledIsExact"
     from named
     left join yardmaster.queues on queues.name = named.name
-    -- The index is by priority first: one step for each of them.
     left join lateral (
-      select min(first.job_id) as job_id
-      from generate_series(0, 9) as level (priority),
-      lateral (
-        select job_id from ${DUE_JOBS} as due
-        where due.queue = named.name and due.priority = level.priority
-        order by job_id limit 1
-      ) as first
+      select least(
+        ${oldestIn("ready", sql`named.name`)},
+        ${oldestIn("limited", sql`named.name`)}
+      ) as job_id
     ) as oldest on true
     left join (
       select queue, count(*)::integer as jobs from running group by queue

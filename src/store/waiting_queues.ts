@@ -38,3 +38,29 @@ export const DUE_JOBS: Sql = sql`(
   union all
   select job_id, queue, worker, priority, attempt from yardmaster.limited
 )`;
+
+/**
+ * The due job of a queue that was inserted first, as a scalar, whatever its
+ * priority. One step of an index for each: by a comparison of whole rows, since
+ * for an equality and an order by id alone a plan may go along the primary key,
+ * through all the jobs of other queues.
+ */
+export function oldestIn(table: "ready" | "limited", queue: Sql): Sql {
+  return sql`(
+    select min(first.job_id)
+    from generate_series(0, 9) as level (priority),
+    lateral (
+      select queue, priority, job_id from ${TABLES[table]}
+      where (queue, priority, job_id)
+        >= (${queue}, level.priority::smallint, 0::bigint)
+      order by queue, priority, job_id
+      limit 1
+    ) as first
+    where first.queue = ${queue} and first.priority = level.priority
+  )`;
+}
+
+const TABLES = {
+  ready: sql`yardmaster.ready`,
+  limited: sql`yardmaster.limited`,
+} as const;

@@ -8,7 +8,7 @@ import type { Database } from "../../src/db/database.ts";
 import { Sql } from "../../src/db/sql.ts";
 import { sql } from "../../src/db/sql.ts";
 import { writeValue } from "../../src/db/values.ts";
-import { explainQueue } from "../../src/domain/explain_queue.ts";
+import { explainQueue, limitedOf } from "../../src/domain/explain_queue.ts";
 import { tellJob } from "../../src/domain/explain_told.ts";
 import type { JobId } from "../../src/domain/job.ts";
 import { findExplainFacts } from "../../src/store/explain.ts";
@@ -88,7 +88,7 @@ async function fill(db: Database): Promise<void> {
       case when n % 50 = 0 then 'other' else 'mail' end,
       case when n % 4 = 0 then 'legacy' else 'send_mail' end,
       '{}', '{}', '{}', 3, 3
-    from generate_series(1, 1030000) as n;
+    from generate_series(1, 1060000) as n;
     insert into yardmaster.outcomes
     select id, 'completed', 1, 1, 0, statement_timestamp()
     from yardmaster.jobs order by id limit 10000;
@@ -98,7 +98,10 @@ async function fill(db: Database): Promise<void> {
     insert into yardmaster.scheduled
     select id, queue, worker, priority, 'scheduled',
       statement_timestamp() + interval '1 hour', 0
-    from yardmaster.jobs order by id offset 1010000;
+    from yardmaster.jobs order by id offset 1010000 limit 20000;
+    insert into yardmaster.limited
+    select id, queue, worker, priority, 0, md5((id % 500)::text)::uuid, '{1}'
+    from yardmaster.jobs order by id offset 1030000;
     analyze;
   `);
 }
@@ -137,4 +140,8 @@ Deno.test("a job and a queue are explained among a million jobs, by plans for al
   );
   assert.ok(Math.abs((unknown?.jobs.count ?? 0) - 245_000) < 30_000);
   assert.deepEqual(busy.map((each) => each.queue.name), ["mail", "other"]);
+  assert.deepEqual(
+    busy.map((each) => [limitedOf(each), each.limitedCapped]),
+    [[10_000, true], [600, false]],
+  );
 });
