@@ -14,7 +14,11 @@ import {
   transactionsOf,
 } from "./session.ts";
 import { OneConnection } from "./postgres_js_connection.ts";
-import { isAboutNames, StatementNames } from "./postgres_js_names.ts";
+import {
+  isAboutNames,
+  isAboutStatement,
+  StatementNames,
+} from "./postgres_js_names.ts";
 import {
   type PostgresJsSql,
   type Sending,
@@ -109,8 +113,8 @@ function sessionOf(handle: AnyHandle, context: Context): Session {
       try {
         return await run(statement);
       } catch (error) {
-        if (!named || !isAboutNames(error)) throw error;
-        names.giveUp();
+        if (!named || !isAboutStatement(error)) throw error;
+        if (isAboutNames(error)) names.giveUp();
         // In a transaction all is lost. Outside of one, nothing has happened.
         if (connection) throw error;
         return await run({ ...statement, named: false });

@@ -33,3 +33,13 @@ export function isAboutNames(error: unknown): boolean {
   return error instanceof Error && "code" in error &&
     (error.code === "26000" || error.code === "42P05");
 }
+
+/**
+ * The same, or its table changed under it and the second try failed of something
+ * else. Its name is made anew then, and the next ones are as good as before.
+ */
+export function isAboutStatement(error: unknown): boolean {
+  return isAboutNames(error) ||
+    (error instanceof Error && "routine" in error &&
+      error.routine === "RevalidateCachedQuery");
+}

@@ -1,6 +1,7 @@
 /** One statement through postgres.js, and reading what comes back. */
 import { QueryCancelledError } from "../errors.ts";
 import type { Row } from "./database.ts";
+import { isAboutNames } from "./postgres_js_names.ts";
 import { readerOf } from "./values.ts";
 
 /** `unknown` in `pg_type`: Postgres infers the type, and the driver adds nothing. */
@@ -22,7 +23,7 @@ export interface PostgresJsSql {
 interface PostgresJsQuery extends PromiseLike<unknown> {
   /** What it was sent on; null before. */
   readonly state?: unknown;
-  /** What the server said of a name that it did not know. */
+  /** Why the driver sent it again: of its name, or of a table that changed. */
   readonly retried?: unknown;
   raw(): PromiseLike<unknown>;
   cancel(): unknown;
@@ -80,7 +81,7 @@ export async function sendQuery(
   const rows = signal === undefined
     ? readRows(await query.raw() as RawRows)
     : await untilAborted(query, signal);
-  return { rows, nameWasLost: query.retried !== undefined };
+  return { rows, nameWasLost: isAboutNames(query.retried) };
 }
 
 /**

@@ -159,6 +159,24 @@ Deno.test("postgresJs() tells what was wrong with a statement whose name was for
   });
 });
 
+Deno.test("postgresJs() goes on to name what it sends after a table changed under a statement", async () => {
+  await onWire(async ({ db, wire }) => {
+    const addAll = (n: number) =>
+      db.query(sql`insert into notes values (${n}) returning *`, { hot: true });
+    await addAll(1);
+    await db.script("alter table notes add column more text");
+    assert.deepEqual(await addAll(2), [{ n: 2, more: null }]);
+    wire.flights = [];
+    await addAll(3);
+    assert.deepEqual(wire.flights, ["BES"]);
+
+    // The driver tells of the table, whatever was wrong the second time.
+    await db.script("alter table notes drop column more, add check (n < 4)");
+    await assert.rejects(addAll(4), { code: "23514" });
+    assert.deepEqual(await notesIn(db), [1, 2, 3]);
+  });
+});
+
 Deno.test("postgresJs() fails a transaction in which a name was forgotten, and the next one has none", async () => {
   await onWire(async ({ db, wire }) => {
     await add(db, 1);
