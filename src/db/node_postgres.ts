@@ -145,6 +145,12 @@ async function onOneClient<T>(
     broken = error;
   }
   const client = await takeClient(pool, onError);
+  // Nobody waits any more, and the connection is as good as it was.
+  if (signal?.aborted) {
+    client.off("error", onError);
+    client.release(broken);
+    throw new QueryCancelledError(signal.reason);
+  }
   let isReleased = false;
   function release(isSpent: boolean): void {
     if (!isReleased) client.release(broken ?? isSpent);
@@ -195,8 +201,7 @@ function afterAbort(
   function wait(): void {
     timer = setTimeout(callBack, CANCEL_LIMIT_MS);
   }
-  if (signal?.aborted) wait();
-  else signal?.addEventListener("abort", wait, { once: true });
+  signal?.addEventListener("abort", wait, { once: true });
   return () => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", wait);

@@ -78,6 +78,27 @@ Deno.test("a connection that ends with the word that it is ready fails a stateme
   await pool.end();
 });
 
+Deno.test("a statement that was given up before it had a connection leaves that connection to others", async () => {
+  await using world = await testPostgres();
+  const pool = new pg.Pool({ connectionString: world.url, max: 1 });
+  const db = nodePostgres(pool);
+  const pid = () => db.query(sql`select pg_backend_pid()`);
+  const before = await pid();
+  const giveUp = new AbortController();
+
+  const busy = await pool.connect();
+  const waiting = [
+    db.query(sql`select 1`, { signal: giveUp.signal }),
+    db.transaction((tx) => tx.query(sql`select 1`), { signal: giveUp.signal }),
+  ].map((each) => assert.rejects(each, { name: "QueryCancelledError" }));
+  giveUp.abort();
+  busy.release();
+
+  await Promise.all(waiting);
+  assert.deepEqual(await pid(), before);
+  await pool.end();
+});
+
 function message(type: string, body: string): string {
   return `${type}\0\0\0${String.fromCharCode(body.length + 4)}${body}`;
 }
