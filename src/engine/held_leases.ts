@@ -35,6 +35,12 @@ function comesAfter(jobId: JobId, before: JobId | undefined): boolean {
     : jobId.length > before.length;
 }
 
+/**
+ * Of so many leases the content is known. Some end without our knowledge, and to
+ * forget one is always safe.
+ */
+const LEASES_MAX = 10_000;
+
 /** The leases of this process whose content is known. */
 export class HeldLeases {
   readonly #leases = new Map<LeaseId, HeldLease>();
@@ -50,6 +56,10 @@ export class HeldLeases {
     const [first] = jobs;
     if (first === undefined) return;
     const jobIds = jobs.map((job) => job.jobId);
+    for (const oldest of this.#leases.keys()) {
+      if (this.#leases.size < LEASES_MAX) break;
+      this.#leases.delete(oldest);
+    }
     this.#leases.set(first.leaseId, new HeldLease(first.leaseId, jobIds));
   }
 

@@ -101,3 +101,12 @@ Deno.test("HeldLeases forgets what it held as an executor that was found missing
   assert.equal(leases.get("1"), null);
   assert.deepEqual(leases.get("2")?.jobIds, ["20"]);
 });
+
+Deno.test("HeldLeases forgets the oldest leases when it knows of too many: some may end without its knowledge", () => {
+  const leases = leasesOf({});
+  const ids = Array.from({ length: 10_001 }, (_, n) => `${BigInt(n)}` as const);
+  for (const id of ids) leases.open(1, claimed(id, [id]));
+  assert.equal(leases.get("0"), null);
+  assert.deepEqual(leases.get("1")?.jobIds, ["1"]);
+  assert.deepEqual(leases.get("10000")?.jobIds, ["10000"]);
+});
