@@ -9,6 +9,7 @@ import {
   type CronDefinition,
   parseCronEntry,
 } from "./domain/cron_entry.ts";
+import type { JobExplanation } from "./domain/explain_told.ts";
 import type { JobId } from "./domain/job.ts";
 import { systemClock } from "./engine/clock.ts";
 import { createCronScheduler } from "./engine/cron_scheduler.ts";
@@ -35,6 +36,7 @@ import {
   syncCronEntries,
   upsertCronEntry,
 } from "./store/cron_sync.ts";
+import { findExplanation } from "./store/explain.ts";
 
 /** A host's job engine and its operations pages, on the host's own Postgres. */
 export interface Yardmaster {
@@ -71,6 +73,8 @@ export interface Yardmaster {
   ): Promise<EnqueueResult[]>;
   /** Cancels a job wherever it waits or runs; false if it ended already. */
   cancel(jobId: JobId): Promise<boolean>;
+  /** Tells why a job is not running, and what can be done; null if unknown. */
+  explain(jobId: JobId): Promise<JobExplanation | null>;
   /** Cron entries that the host writes at run time. */
   readonly cron: CronApi;
   /** What the host's own code tells limiters, such as to cool down. */
@@ -189,6 +193,10 @@ class JoinedYardmaster implements Yardmaster {
 
   async cancel(jobId: JobId): Promise<boolean> {
     return await this.#engine.cancel(jobId);
+  }
+
+  async explain(jobId: JobId): Promise<JobExplanation | null> {
+    return await findExplanation(this.#options.database, jobId);
   }
 
   readonly cron: CronApi = {
