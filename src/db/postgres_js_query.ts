@@ -26,6 +26,8 @@ interface PostgresJsQuery extends PromiseLike<unknown> {
   /** Why the driver sent it again: of its name, or of a table that changed. */
   readonly retried?: unknown;
   raw(): PromiseLike<unknown>;
+  /** What `cancel()` calls, once; null afterwards. */
+  canceller?: ((query: PostgresJsQuery) => unknown) | null;
   cancel(): unknown;
 }
 
@@ -110,7 +112,7 @@ async function untilAborted(
       // A statement that was not sent may be what a new connection is opened
       // for. Were it cancelled, postgres.js 3.4.9 would never use that connection
       // nor its place in the pool again. So it runs later, for nobody.
-      if (query.state) query.cancel();
+      if (query.state) cancel(query);
       else reject(new QueryCancelledError(signal.reason));
     };
   });
@@ -121,6 +123,22 @@ async function untilAborted(
     signal.removeEventListener("abort", onAbort);
     answer.catch(() => {});
   }
+}
+
+/**
+ * As `cancel()` does, which drops the promise of the request: where the server
+ * takes no connection, it would reject, nobody could catch it, and the process
+ * would end (postgres.js 3.4.9).
+ */
+function cancel(query: PostgresJsQuery): void {
+  const { canceller } = query;
+  if (typeof canceller !== "function") {
+    query.cancel();
+    return;
+  }
+  query.canceller = null;
+  // If it can not be reached, the statement ends by itself.
+  Promise.resolve(canceller(query)).catch(() => {});
 }
 
 /** Loops by index: a claim reads thousands of cells, and iterators cost half. */

@@ -10,6 +10,7 @@ import {
 } from "../../src/db/postgres_js.ts";
 import { sql } from "../../src/db/sql.ts";
 import { usePostgres } from "../support/postgres.ts";
+import { until } from "../support/until.ts";
 
 const testPostgres = usePostgres();
 
@@ -19,8 +20,16 @@ class Wire implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
   flights: string[] = [];
 
+  readonly #closed: Promise<unknown>;
+
   private constructor(server: Server) {
     this.#server = server;
+    this.#closed = once(server, "close");
+  }
+
+  /** Takes no connection any more. */
+  close(): void {
+    this.#server.close();
   }
 
   static async to(url: URL): Promise<{ wire: Wire; url: URL }> {
@@ -54,7 +63,7 @@ class Wire implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     this.#server.close();
-    await once(this.#server, "close");
+    await this.#closed;
   }
 }
 
@@ -217,4 +226,18 @@ Deno.test("postgresJs() sends nothing behind a statement that waits", async () =
   } finally {
     await pool.end();
   }
+});
+
+Deno.test("postgresJs() gives up a statement where the server takes no connection for the request to cancel", async () => {
+  await onWire(async ({ db, wire }) => {
+    wire.close();
+    const giveUp = new AbortController();
+    const sleeping = db.query(sql`select pg_sleep(0.5)::text`, {
+      signal: giveUp.signal,
+    });
+    await until("it was sent", () => wire.flights.length > 0);
+    giveUp.abort();
+    // An error that nobody can catch would fail this test.
+    await sleeping;
+  });
 });
