@@ -15,6 +15,17 @@ export const LIMITER_POINTS = ["enqueue", "dispatch"] as const;
 /** One of {@linkcode LIMITER_POINTS}. */
 export type LimiterPoint = typeof LIMITER_POINTS[number];
 
+/** What the history of a limiter tells. */
+export const LIMITER_FACT_KINDS = [
+  "blocked",
+  "cooled_down",
+  "cooldown_cleared",
+  "reconfigured",
+  "capacity_chosen",
+] as const;
+/** One of {@linkcode LIMITER_FACT_KINDS}. */
+export type LimiterFactKind = typeof LIMITER_FACT_KINDS[number];
+
 /** How many jobs may start in a span of time. */
 export interface RateLimit {
   /**

@@ -2,7 +2,11 @@
 import type { Database } from "../db/database.ts";
 import { json, type Sql, sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
-import type { LimiterBlocker, LimiterPoint } from "../domain/limiter.ts";
+import type {
+  LimiterBlocker,
+  LimiterFactKind,
+  LimiterPoint,
+} from "../domain/limiter.ts";
 import { admit } from "../domain/limiter_admission.ts";
 import { type LockedPartition, ruleOf, stateOf } from "./limited_locks.ts";
 
@@ -156,12 +160,7 @@ export function blockersOf(
 
 /** What the history last told of a limiter, or of one of its partitions. */
 export interface LimiterFact {
-  readonly kind:
-    | "blocked"
-    | "cooled_down"
-    | "cooldown_cleared"
-    | "reconfigured"
-    | "capacity_chosen";
+  readonly kind: LimiterFactKind;
   readonly key: string;
   readonly at: Date;
   readonly eligibleAt: Date | null;

@@ -11,6 +11,11 @@ import {
   CRON_SLOT_KINDS,
   CRON_SLOT_STATES,
 } from "../../src/domain/cron_slot.ts";
+import {
+  LIMITER_FACT_KINDS,
+  LIMITER_KINDS,
+  LIMITER_POINTS,
+} from "../../src/domain/limiter.ts";
 import { PREVIEW_STATUSES } from "../../src/domain/preview.ts";
 import {
   ATTEMPT_EVENT_KINDS,
@@ -30,6 +35,9 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   cron_slot_state: CRON_SLOT_STATES,
   cron_source: CRON_SOURCES,
   job_state: JOB_STATES,
+  limiter_fact_kind: LIMITER_FACT_KINDS,
+  limiter_kind: LIMITER_KINDS,
+  limiter_point: LIMITER_POINTS,
   outcome_state: TERMINAL_STATES,
   preview_status: PREVIEW_STATUSES,
   waiting_state: ["retryable", "scheduled"],

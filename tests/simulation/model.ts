@@ -135,9 +135,10 @@ export class Model extends Retention {
         this.#end(at, result);
         return "applied";
       }
-      // Told twice, the same end of the same attempt is no loss.
+      // Told twice, the same end of the same attempt is no loss. Who tells may be
+      // another executor by now: the one that was found missing in between.
       const again = TERMINAL.includes(to) && at?.state === to &&
-        at.attempt === attempt && at.executorId === executorId;
+        at.attempt === attempt;
       if (again) return "applied";
       this.tell({ jobId, attempt, kind: "lost", executorId });
       return "lost";
