@@ -64,7 +64,7 @@ export function queueSentence(
   const ready = readySentence(facts);
   const waits = limited === 0
     ? ready
-    : sentence`${ready} For limiters wait: ${
+    : sentence`${ready} Waiting for limiters: ${
       known({
         count: limited,
         precision: facts.limitedCapped ? "at_least" : "exact",

@@ -147,7 +147,7 @@ export function limitedExemplar({ name, limited }: BusyQueue): Exemplar {
     resource: { type: "queue", id: name },
     diagnosis: "queue_working",
     title: sentence`Queue ${{ kind: "name", value: name }}`,
-    detail: sentence`For limiters wait: ${counted(limited)}.`,
+    detail: sentence`Waiting for limiters: ${counted(limited)}.`,
   };
 }
 

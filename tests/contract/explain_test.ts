@@ -314,7 +314,7 @@ Deno.test("explainQueue() counts jobs by the limiter that holds them back", asyn
   assert.equal(code, "queue_working");
   assert.match(
     sentenceWords(queueSentence(facts)),
-    /No job is ready\. For limiters wait: 3 jobs\.$/,
+    /No job is ready\. Waiting for limiters: 3 jobs\.$/,
   );
 
   assert.deepEqual(
