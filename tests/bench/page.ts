@@ -62,7 +62,7 @@ Medians; min and max, and what each costs, are [below](#all-results). Yardmaster
 keeps the history of every job and fences every write. graphile-worker deletes
 what has ended; pg-boss keeps it.
 
-## What we promise
+## What we aim for
 
 ${verdict(ratios)}
 
@@ -133,8 +133,8 @@ function lastOf<T>(all: readonly T[], key: (one: T) => string): T[] {
 function verdict(ratios: readonly Ratio[]): string {
   const missed = ratios.filter((ratio) => !isMet(ratio));
   return missed.length === 0
-    ? `All ${ratios.length} were kept.`
-    : `Of ${ratios.length}, ${ratios.length - missed.length} were kept and ` +
+    ? `All ${ratios.length} were met.`
+    : `Of ${ratios.length}, ${ratios.length - missed.length} were met and ` +
       `${missed.length} missed.`;
 }
 

@@ -93,7 +93,7 @@ function onTheSame(rows: readonly ResultRow[]): string {
   }).join(" ");
 }
 
-/** What both sides of a missed promise spend on a job, as far as it was read. */
+/** What both sides of a missed aim spend on a job, as far as it was read. */
 export function whatItCosts(
   missed: readonly Ratio[],
   rows: readonly ResultRow[],
@@ -116,7 +116,7 @@ export function whatItCosts(
     return [`- ${scenario}: ${[ours, ...theirs].map(spent).join("; ")}.`];
   });
   if (lines.length === 0) return "";
-  return "Where a promise was missed, this is what a job costs, in " +
+  return "Where an aim was missed, this is what a job costs, in " +
     "microseconds of the client's CPU, of the server's, and bytes of WAL:\n\n" +
     `${lines.join("\n")}\n`;
 }

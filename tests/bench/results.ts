@@ -29,7 +29,7 @@ export interface ResultRow {
   readonly facts: Readonly<Record<string, number>>;
 }
 
-/** A promise about two rows of one run, kept or not. */
+/** An aim for two rows of one run, met or not. */
 export interface Ratio {
   readonly scenario: string;
   readonly against: string;

@@ -1,4 +1,4 @@
-/** What is made of what was measured: rows, promises, and the page. */
+/** What is made of what was measured: rows, aims, and the page. */
 import assert from "node:assert/strict";
 import { toPage } from "./page.ts";
 import { isMet } from "./report.ts";
@@ -80,7 +80,7 @@ Deno.test("the page shows what was missed, what broke, and how to repeat it", ()
     sample("drain 50k", "graphile-worker", 20_000),
   ])]);
 
-  assert.match(page, /Of 1, 0 were kept and 1 missed/);
+  assert.match(page, /Of 1, 0 were met and 1 missed/);
   assert.match(page, /\| 1\.50 \| at least 2 \| \*\*missed\*\* \|/);
   assert.match(page, /\*\*Did not finish:\*\* growth: it broke/);
   assert.match(page, /deno task bench --quick --json results\.json/);

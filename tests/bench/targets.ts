@@ -1,4 +1,4 @@
-/** What we promise to reach beside the others in the same run. */
+/** What we aim to reach beside the others in the same run. */
 import type { Ratio, ResultRow } from "./results.ts";
 import { rounded } from "./results.ts";
 
@@ -197,7 +197,7 @@ function recoveries(rows: readonly ResultRow[]): Ratio[] {
   });
 }
 
-/** What stands in a row is what is promised. */
+/** What stands in a row is what is aimed for. */
 function bounded(
   rows: readonly ResultRow[],
   { row, against, target }: {
