@@ -156,24 +156,33 @@ const OTHERS = /^(npm (init|install) |npx -y bun@|createdb |curl |kill |cd )/;
 async function check(line: string, url: string): Promise<void> {
   const command = line.replace(/^([A-Z_]+=\S+ )+/, "")
     .replace(/^npx -y deno@\S+ /, "deno ");
-  const [, task, ...paths] = /^deno task (\w+)(.*)$/.exec(command) ?? [];
-  if (task !== undefined) {
-    const config = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
-    assert.ok(Object.hasOwn(config.tasks, task), `There is no task "${task}"`);
-  }
-  const named = [...paths.join(" ").matchAll(/\S+/g)].map(([path]) => path);
+  const [, task, words = ""] = /^deno task (\w+)(.*)$/.exec(command) ?? [];
+  if (task !== undefined) checkTask(task, words);
+  const named = task === "test" ? words.match(/\S+/g) ?? [] : [];
   const [, tested] = /^deno test -A (\S+)$/.exec(command) ?? [];
   for (const path of tested === undefined ? named : [tested]) {
     assert.ok(existsSync(join(ROOT, path)), `There is no ${path}`);
   }
-  const [, words] = /^npx yardmaster (.*)$/.exec(command) ?? [];
-  if (words !== undefined) return await runOurs(words, url);
+  const [, own] = /^npx yardmaster (.*)$/.exec(command) ?? [];
+  if (own !== undefined) return await runOurs(own, url);
   assert.ok(
     task !== undefined || tested !== undefined || OTHERS.test(command) ||
       /^deno (serve|run) -A (--\S+ \S+ )*\w+\.ts$/.test(command) ||
       existsSync(join(ROOT, /^deno run -A (\S+)/.exec(command)?.[1] ?? "?")),
     `Nobody checks this command; see ${import.meta.filename}`,
   );
+}
+
+/** There is such a task, and its program knows the options. */
+function checkTask(task: string, words: string): void {
+  const config = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  assert.ok(Object.hasOwn(config.tasks, task), `There is no task "${task}"`);
+  const [program] = /\S+\.ts/.exec(config.tasks[task]) ?? [];
+  for (const [option] of words.matchAll(/--\w+/g)) {
+    assert.ok(program, `The task "${task}" takes no ${option}`);
+    const text = readFileSync(join(ROOT, program), "utf8");
+    assert.ok(text.includes(option), `${program} does not know ${option}`);
+  }
 }
 
 /** Runs our command line as the page says, on a database that is migrated. */
