@@ -1,3 +1,5 @@
+import type { Database } from "../db/database.ts";
+import { type Sql, sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 
 /** A lease's id. It never repeats: it is the fence of what its runs write. */
@@ -59,4 +61,24 @@ export function toClaimedJob(
     maxAttempts: Number(maxAttempts),
     deadlineInMs,
   };
+}
+
+/**
+ * Puts what the part `taken` of a statement brought into one lease, in the order
+ * of ids, which those who end it by places rely on; none for nothing.
+ */
+export function leaseOfTaken(db: Database, executorId: number): Sql {
+  return sql`
+    insert into yardmaster.leases (
+      executor_id, job_ids, attempts, claimed_at
+    )
+    select
+      ${executorId}::integer,
+      array_agg(job_id order by job_id),
+      array_agg(attempt order by job_id),
+      ${db.now}
+    from taken
+    having count(*) > 0
+    returning id
+  `;
 }

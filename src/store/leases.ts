@@ -5,6 +5,7 @@ import {
   type ClaimedJob,
   type ClaimedRow,
   type LeaseId,
+  leaseOfTaken,
   toClaimedJob,
 } from "./claimed_jobs.ts";
 
@@ -118,19 +119,7 @@ export async function claimJobs(
       where ctid = any (array(select place from picked))
       returning job_id, queue, worker, priority, (attempt + 1)::smallint as attempt
     ),
-    lease as (
-      insert into yardmaster.leases (
-        executor_id, job_ids, attempts, claimed_at
-      )
-      select
-        ${executorId}::integer,
-        array_agg(job_id order by job_id),
-        array_agg(attempt order by job_id),
-        ${db.now}
-      from taken
-      having count(*) > 0
-      returning id
-    )
+    lease as (${leaseOfTaken(db, executorId)})
     select
       (select id::text from lease) as "leaseId",
       concat_ws(

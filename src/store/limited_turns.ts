@@ -8,7 +8,7 @@ import {
   partitionId,
   type Turns,
 } from "../domain/limiter_turns.ts";
-import type { ClaimedJob } from "./leases.ts";
+import { type ClaimedJob, leaseOfTaken } from "./claimed_jobs.ts";
 import type { HeadJob, LockedLane } from "./limited_locks.ts";
 
 /** What was decided, and about what. */
@@ -53,19 +53,7 @@ export async function applyTurns(
       returning job_id, queue, worker, priority,
         (attempt + 1)::smallint as attempt
     ),
-    lease as (
-      insert into yardmaster.leases (
-        executor_id, job_ids, attempts, claimed_at
-      )
-      select
-        ${executorId}::integer,
-        array_agg(job_id order by job_id),
-        array_agg(attempt order by job_id),
-        ${tx.now}
-      from taken
-      having count(*) > 0
-      returning id
-    ),
+    lease as (${leaseOfTaken(tx, executorId)}),
     granted as (
       insert into yardmaster.limiter_grants (
         limiter, key, lease_id, job_id, weight
