@@ -1,26 +1,17 @@
-import { assert } from "../assert.ts";
 import type { Backoff } from "../domain/backoff.ts";
-import { isName, isWhole, JOB_BOUNDS } from "../domain/job.ts";
-import {
-  type Limiter,
-  LIMITER_BOUNDS,
-  LIMITER_KINDS,
-} from "../domain/limiter.ts";
+import { JOB_BOUNDS } from "../domain/job.ts";
+import type { Limiter } from "../domain/limiter.ts";
 import type { UniqueOptions } from "../domain/unique_key.ts";
-import { checkOptions } from "./enqueue_options.ts";
-import { type AnyHooks, hooksOf, type WorkerHooks } from "./hooks.ts";
-import {
-  type AllOf,
-  areMiddleware,
-  type Middleware,
-  MIDDLEWARE_MAX,
-  type MiddlewareGiving,
-} from "./middleware.ts";
+import type { AnyWorker } from "./any_worker.ts";
+import { hooksOf, type WorkerHooks } from "./hooks.ts";
+import type { AllOf, MiddlewareGiving } from "./middleware.ts";
 import type { JsonObject, RunContext } from "./run_context.ts";
 import type { StandardSchema } from "./standard_schema.ts";
-import { checkVersions, type Upgrades } from "./upgrade.ts";
+import type { Upgrades } from "./upgrade.ts";
 import type { Verdict } from "./verdict.ts";
+import { checkWorker } from "./worker_checks.ts";
 
+export type { AnyWorker } from "./any_worker.ts";
 export type { JsonObject, RunContext, RunWithArgs } from "./run_context.ts";
 
 /** The code that does a job, and how its jobs are treated. */
@@ -88,28 +79,6 @@ export interface Worker<Input = JsonObject, Output = unknown>
   readonly [types]?: { readonly input: Input; readonly output: Output };
 }
 
-/** Any worker, with what its args and output are left open. */
-export interface AnyWorker {
-  readonly name: string;
-  readonly queue: string;
-  readonly args: StandardSchema | null;
-  readonly perform: (args: never, context: RunContext<never>) => unknown;
-  readonly maxAttempts: number;
-  readonly priority: number;
-  readonly tags: readonly string[];
-  readonly backoff: Backoff | undefined;
-  readonly timeoutMs: number | null;
-  readonly deadlineMs: number | null;
-  readonly recordOutput: boolean;
-  readonly unique: boolean | UniqueOptions | undefined;
-  readonly limiters: readonly Limiter[];
-  readonly version: number;
-  readonly upgrade: Upgrades;
-  /** `null` without any, so that most runs ask only once. */
-  readonly hooks: AnyHooks | null;
-  readonly middleware: readonly Middleware<object, never>[] | null;
-}
-
 /** What must be given to enqueue a job of a worker. */
 export type InputOf<W> = W extends Worker<infer Input, infer _> ? Input : never;
 
@@ -152,68 +121,34 @@ export function defineWorker<
 export function defineWorker<Input, Parsed, Output>(
   definition: WorkerDefinition<Input, Parsed, Output, readonly object[]>,
 ): Worker<Input, Output> {
-  const { name, queue = "default", priority = 0, tags = [] } = definition;
-  const { maxAttempts = JOB_BOUNDS.maxAttemptsDefault } = definition;
-  const { unique, deadlineMs, timeoutMs, perform, middleware = [] } =
-    definition;
-  const { limiters = NO_LIMITERS } = definition;
-  const { version = 1, upgrade = {} } = definition;
-  assert(isName(name), "a worker's name has 1 to 128 characters");
-  assert(typeof perform === "function", `perform of ${name} is a function`);
-  assert(
-    isWhole(timeoutMs ?? 1, { least: 1, most: JOB_BOUNDS.delayMsMax }),
-    `timeoutMs of ${name} is whole milliseconds from 1`,
-  );
-  assert(
-    areMiddleware(middleware),
-    `middleware of ${name} is a list of at most ${MIDDLEWARE_MAX} functions`,
-  );
-  checkLimiters(name, limiters);
-  checkVersions({ name, version, upgrade });
-  // The rest may be said by each call as well.
-  const [issue] = checkOptions({
-    queue,
-    priority,
-    maxAttempts,
-    tags,
-    ...(unique !== undefined && { unique }),
-    ...(deadlineMs !== undefined && { deadlineMs }),
-  });
-  assert(issue === undefined, `${issue?.path} of ${name} ${issue?.message}`);
-  return {
-    name,
-    queue,
-    priority,
-    maxAttempts,
+  const { middleware = NO_MIDDLEWARE } = definition;
+  const worker: AnyWorker = {
+    name: definition.name,
+    queue: definition.queue ?? "default",
+    priority: definition.priority ?? 0,
+    maxAttempts: definition.maxAttempts ?? JOB_BOUNDS.maxAttemptsDefault,
     args: definition.args as StandardSchema | undefined ?? null,
-    perform: perform as AnyWorker["perform"],
-    tags,
+    perform: definition.perform as AnyWorker["perform"],
+    tags: definition.tags ?? NO_TAGS,
     backoff: definition.backoff,
-    timeoutMs: timeoutMs ?? null,
-    deadlineMs: deadlineMs ?? null,
+    timeoutMs: definition.timeoutMs ?? null,
+    deadlineMs: definition.deadlineMs ?? null,
     recordOutput: definition.recordOutput ?? false,
-    unique,
-    limiters,
-    version,
-    upgrade,
+    unique: definition.unique,
+    limiters: definition.limiters ?? NO_LIMITERS,
+    version: definition.version ?? 1,
+    upgrade: definition.upgrade ?? NO_UPGRADES,
     hooks: hooksOf(definition),
-    middleware: middleware.length === 0 ? null : middleware,
+    middleware: middleware?.length === 0 ? null : middleware,
   };
+  checkWorker(worker);
+  return worker;
 }
 
+const NO_MIDDLEWARE = [] as const;
+const NO_UPGRADES: Upgrades = {};
 const NO_LIMITERS: readonly Limiter[] = [];
-
-function checkLimiters(worker: string, limiters: readonly Limiter[]): void {
-  const { perWorkerMax } = LIMITER_BOUNDS;
-  assert(
-    Array.isArray(limiters) && limiters.length <= perWorkerMax &&
-      limiters.every((limiter) => LIMITER_KINDS.includes(limiter?.kind)),
-    `limiters of ${worker} is a list of at most ${perWorkerMax} that ` +
-      `defineLimiter() returned`,
-  );
-  const names = new Set(limiters.map(({ name }) => name));
-  assert(names.size === limiters.length, `${worker} names a limiter once`);
-}
+const NO_TAGS: readonly string[] = [];
 
 /** Whether its jobs wait for limiters, and not only for an executor. */
 export function waitsForLimiters({ limiters }: AnyWorker): boolean {

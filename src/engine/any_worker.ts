@@ -1,0 +1,30 @@
+import type { Backoff } from "../domain/backoff.ts";
+import type { Limiter } from "../domain/limiter.ts";
+import type { UniqueOptions } from "../domain/unique_key.ts";
+import type { AnyHooks } from "./hooks.ts";
+import type { Middleware } from "./middleware.ts";
+import type { RunContext } from "./run_context.ts";
+import type { StandardSchema } from "./standard_schema.ts";
+import type { Upgrades } from "./upgrade.ts";
+
+/** Any worker, with what its args and output are left open. */
+export interface AnyWorker {
+  readonly name: string;
+  readonly queue: string;
+  readonly args: StandardSchema | null;
+  readonly perform: (args: never, context: RunContext<never>) => unknown;
+  readonly maxAttempts: number;
+  readonly priority: number;
+  readonly tags: readonly string[];
+  readonly backoff: Backoff | undefined;
+  readonly timeoutMs: number | null;
+  readonly deadlineMs: number | null;
+  readonly recordOutput: boolean;
+  readonly unique: boolean | UniqueOptions | undefined;
+  readonly limiters: readonly Limiter[];
+  readonly version: number;
+  readonly upgrade: Upgrades;
+  /** `null` without any, so that most runs ask only once. */
+  readonly hooks: AnyHooks | null;
+  readonly middleware: readonly Middleware<object, never>[] | null;
+}
