@@ -75,6 +75,10 @@ export const ADVICE = {
     example: `coalesce: true,`,
     needed: "when many jobs are enqueued one by one at the same time",
   },
+  fingerprintKey: {
+    example: `fingerprintKey: process.env.FINGERPRINT_KEY,`,
+    needed: "when jobs with private args are unique or idempotent",
+  },
   onEvent: {
     example: `onEvent: (event) => counter.add(1, { type: event.type }),`,
     needed: "when the engine does something",

@@ -4,6 +4,10 @@ import {
   parseCronEntries,
 } from "./domain/cron_entry.ts";
 import { JOB_BOUNDS } from "./domain/job.ts";
+import {
+  FINGERPRINT_KEY_BYTES_MIN,
+  isFingerprintKey,
+} from "./engine/fingerprints.ts";
 import { ADVICE } from "./option_advice.ts";
 import {
   described,
@@ -179,6 +183,16 @@ export function checkOrigins(value: unknown, problems: OptionProblems): void {
     const must = "must be an origin: scheme, host and port, and no path";
     problems.add(`allowedOrigins[${index}]`, must, advice);
   }
+}
+
+/** Nothing of it is told, not even what it is like. */
+export function checkFingerprintKey(
+  value: unknown,
+  problems: OptionProblems,
+): void {
+  if (value === undefined || isFingerprintKey(value)) return;
+  const must = `must be text or bytes, ${FINGERPRINT_KEY_BYTES_MIN} at least`;
+  problems.add("fingerprintKey", must, ADVICE.fingerprintKey);
 }
 
 /** Text, and paths on this origin. */

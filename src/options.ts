@@ -11,6 +11,7 @@ import {
   checkCron,
   checkDatabase,
   checkExecutor,
+  checkFingerprintKey,
   checkLayout,
   checkOrigins,
   checkQueues,
@@ -53,7 +54,10 @@ export interface YardmasterOptions {
   readonly workers?: readonly AnyWorker[];
   /** What this process runs of; one queue `default` when left out. */
   readonly queues?: Readonly<Record<string, QueueOptions>>;
-  /** What fires by the clock; what code stops declaring stops firing. */
+  /**
+   * What fires by the clock; what code stops declaring stops firing. An empty
+   * list declares that there is nothing; left out, what others declare stays.
+   */
   readonly cron?: readonly CronDeclaration[];
   /** Required before pages are mounted or an operator acts; no default. */
   readonly auth?: Auth;
@@ -79,6 +83,12 @@ export interface YardmasterOptions {
   readonly notify?: boolean;
   /** Single enqueues that come at once share a statement; `false` when left out. */
   readonly coalesce?: boolean;
+  /**
+   * Keys the digests by which jobs are known to be the same: at least 16 bytes,
+   * the same in every process. Without it whoever reads the rows can try args
+   * until one fits.
+   */
+  readonly fingerprintKey?: string | Uint8Array;
   /** Is told what the engine does, for telemetry. */
   readonly onEvent?: OnEvent;
   /** Is told of faults that nobody waits for; the console when left out. */
@@ -94,7 +104,8 @@ export interface ParsedOptions extends
   readonly reader: Database;
   readonly workers: readonly AnyWorker[];
   readonly queues: Readonly<Record<string, Required<QueueOptions>>>;
-  readonly cron: readonly CronDefinition[];
+  /** `null`: this process says nothing of what fires. */
+  readonly cron: readonly CronDefinition[] | null;
   readonly basePath: string;
   readonly executor:
     & Required<Omit<ExecutorOptions, "name">>
@@ -188,6 +199,7 @@ function check(
       problems.add(key, "must be true or false", ADVICE[key]);
     }
   }
+  checkFingerprintKey(given.fingerprintKey, problems);
   return checkCron(given.cron, problems);
 }
 
@@ -205,7 +217,7 @@ function filledIn(
     queues: Object.fromEntries(
       queues.map(([name, queue]) => [name, { limit: queueLimit, ...queue }]),
     ),
-    cron,
+    cron: options.cron === undefined ? null : cron,
     basePath,
     executor: { heartbeatMs, lateMs, missingMs, ...options.executor },
     retentionMs: options.retentionMs ?? OPTION_DEFAULTS.retentionMs,

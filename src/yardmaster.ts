@@ -18,6 +18,7 @@ import { createEngine, type Engine } from "./engine/engine.ts";
 import { ENGINE_DEFAULTS } from "./engine/engine_options.ts";
 import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
 import type { EnqueueOptions } from "./engine/enqueue_options.ts";
+import { Fingerprints } from "./engine/fingerprints.ts";
 import { type LimiterApi, limiterApi } from "./engine/limiter_api.ts";
 import type { Service } from "./engine/service.ts";
 import type { TickOptions, TickReport } from "./engine/tick.ts";
@@ -154,6 +155,7 @@ class JoinedYardmaster implements Yardmaster {
       pollMs: options.pollMs,
       notify: options.notify,
       coalesce: options.coalesce,
+      fingerprints: new Fingerprints(options.fingerprintKey),
       onEvent: (event) => this.#heard(event),
     });
   }
@@ -263,12 +265,12 @@ class JoinedYardmaster implements Yardmaster {
     });
   }
 
-  /** A process that declares no entry leaves those of the others alone. */
+  /** A process that says nothing of cron leaves the entries of others alone. */
   async #prepare(): Promise<void> {
     const { database, cron } = this.#options;
     if (this.#synced) return;
     await requireSchema(database);
-    if (cron.length > 0) await syncCronEntries(database, cron);
+    if (cron !== null) await syncCronEntries(database, cron);
     this.#synced = true;
   }
 

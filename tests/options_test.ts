@@ -31,7 +31,7 @@ Deno.test("parseOptions() fills in what an engine needs from a database alone", 
   assert.equal(options.reader, database);
   assert.deepEqual(options.workers, []);
   assert.deepEqual(options.queues, { default: { limit: 10 } });
-  assert.deepEqual(options.cron, []);
+  assert.equal(options.cron, null);
   assert.equal(options.basePath, "/ops/jobs");
   assert.deepEqual(options.executor, {
     heartbeatMs: 15_000,
@@ -57,7 +57,7 @@ Deno.test("parseOptions() keeps what it is given", () => {
   });
 
   assert.deepEqual(options.queues, { sync: { limit: 3 }, slow: { limit: 10 } });
-  assert.equal(options.cron[0]?.timezone, "Etc/UTC");
+  assert.equal(options.cron?.[0]?.timezone, "Etc/UTC");
   assert.equal(options.executor.lateMs, 20_000);
   assert.equal(options.executor.name, "web-1");
   assert.equal(options.basePath, "/");
@@ -152,6 +152,8 @@ const WRONG: readonly (readonly [unknown, string, RegExp])[] = [
   [{ pollMs: 9 }, "pollMs", /from 10 to/],
   [{ notify: "yes" }, "notify", /must be true or false/],
   [{ coalesce: 1 }, "coalesce", /must be true or false/],
+  [{ fingerprintKey: "fifteen letters" }, "fingerprintKey", /16 at least$/],
+  [{ fingerprintKey: 16 }, "fingerprintKey", /must be text or bytes/],
   [{ onEvent: {} }, "onEvent", /must be a function/],
   [{ executor: { lateMs: 9_000 } }, "executor", /each must be less/],
   [{ executor: { missingMs: 45_000 } }, "executor", /each must be less/],

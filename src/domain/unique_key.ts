@@ -107,26 +107,21 @@ export interface UniqueSubject {
 }
 
 /**
- * The key of a job: SHA-256 over its chosen parts, as 64 hex digits.
+ * What makes a job unique: its chosen parts, of which the key is a digest.
  *
  * Which fields and keys were compared is part of it, so two rules never collide;
  * period and states are not, so the same job stays the same when they change.
  */
-export async function uniqueKey(
+export function uniqueParts(
   rule: UniqueRule,
   subject: UniqueSubject,
-): Promise<string> {
+): Readonly<Record<string, unknown>> {
   const parts: Record<string, unknown> = {};
   for (const field of rule.fields) {
     const value = subject[field];
     parts[field] = typeof value === "string" ? value : only(value, rule.keys);
   }
-  const text = canonicalJson({ keys: [...rule.keys].sort(), parts });
-  const digest = await crypto.subtle.digest(
-    "SHA-256",
-    new TextEncoder().encode(text),
-  );
-  return Array.from(new Uint8Array(digest), toHex).join("");
+  return { keys: [...rule.keys].sort(), parts };
 }
 
 /**
@@ -155,8 +150,4 @@ function only(
   if (keys.length === 0) return value;
   const chosen = keys.filter((key) => Object.hasOwn(value, key));
   return Object.fromEntries(chosen.map((key) => [key, value[key]]));
-}
-
-function toHex(byte: number): string {
-  return byte.toString(16).padStart(2, "0");
 }

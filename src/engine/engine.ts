@@ -15,6 +15,7 @@ import {
   type EngineOptions,
 } from "./engine_options.ts";
 import { type EngineParts, engineParts } from "./engine_parts.ts";
+import { Fingerprints } from "./fingerprints.ts";
 import { LimiterDeclarer } from "./limiter_declarer.ts";
 import { ServiceLoop } from "./service.ts";
 import { Bell, tick, type TickOptions, type TickReport } from "./tick.ts";
@@ -102,6 +103,7 @@ class RunningEngine implements Engine {
     this.#enqueuer = new Enqueuer({
       database: options.database,
       limiters: this.#limiters,
+      tools: { fingerprints: options.fingerprints ?? new Fingerprints() },
       coalesce: options.coalesce ?? false,
       onReady: (queues, { committed }) =>
         committed ? notifier.ready(queues) : notifier.readySoon(queues),

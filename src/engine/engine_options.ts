@@ -4,6 +4,7 @@ import { isName, isWhole } from "../domain/job.ts";
 import type { OnEvent } from "../events.ts";
 import type { Clock } from "./clock.ts";
 import type { QueueOptions } from "./executor_options.ts";
+import type { Fingerprints } from "./fingerprints.ts";
 import type { Service } from "./service.ts";
 import type { AnyWorker } from "./worker.ts";
 
@@ -21,6 +22,8 @@ export interface EngineOptions {
   readonly notify?: boolean;
   /** Single enqueues that come at once share a statement; off by default. */
   readonly coalesce?: boolean;
+  /** With the host's key; without one by default. */
+  readonly fingerprints?: Fingerprints;
   /** Between two looks for work when nothing is to be found; 1 s. */
   readonly pollMs?: number;
   /** Between two signs of life; 15 s. */

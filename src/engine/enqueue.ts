@@ -10,6 +10,7 @@ import {
   type Preparation,
   prepare,
   type Prepared,
+  type PrepareTools,
 } from "./prepare.ts";
 import type { Issue } from "./standard_schema.ts";
 import type { AnyWorker, InputOf } from "./worker.ts";
@@ -59,12 +60,13 @@ const BATCH_LENGTH_MAX = 16 * 1_048_576;
 /** Checks and inserts one job, in one statement with others at the same time. */
 export async function enqueueJob(
   db: Database,
-  { input, inserter }: {
+  { input, inserter, tools }: {
     readonly input: EnqueueInput;
     readonly inserter: Inserter;
+    readonly tools: PrepareTools;
   },
 ): Promise<EnqueueResult> {
-  const preparation = await prepare(input);
+  const preparation = await prepare(input, tools);
   if (!preparation.ok) return { status: "invalid", issues: preparation.issues };
   const { prepared } = preparation;
   return await toResult(db, prepared, await inserter.insert(prepared.insert));
@@ -73,12 +75,15 @@ export async function enqueueJob(
 /** Checks and inserts jobs. One statement for up to 10,000. */
 export async function enqueueJobs(
   db: Database,
-  inputs: readonly EnqueueInput[],
+  { inputs, tools }: {
+    readonly inputs: readonly EnqueueInput[];
+    readonly tools: PrepareTools;
+  },
 ): Promise<EnqueueResult[]> {
   const preparations: Preparation[] = [];
   const valid: Prepared[] = [];
   for (const input of inputs) {
-    const preparing = prepare(input);
+    const preparing = prepare(input, tools);
     // Most have nothing to wait for, and a turn for each of them adds up.
     const preparation = preparing instanceof Promise
       ? await preparing

@@ -9,12 +9,14 @@ import {
 import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
 import { Inserter } from "./inserter.ts";
 import type { LimiterDeclarer } from "./limiter_declarer.ts";
+import type { PrepareTools } from "./prepare.ts";
 import { type AnyWorker, isRefusedByLimiters } from "./worker.ts";
 
 /** What the enqueuer needs. */
 export interface EnqueuerOptions {
   readonly database: Database;
   readonly limiters: LimiterDeclarer;
+  readonly tools: PrepareTools;
   /** Single enqueues that come at once share a statement. */
   readonly coalesce: boolean;
   /** There is work in these queues; or there will be, when the host commits. */
@@ -55,8 +57,8 @@ export class Enqueuer {
         await this.#options.limiters.before([worker], undefined);
       }
       const inserter = this.#inserter;
-      const own = this.#options.database;
-      const result = await enqueueJob(own, { input, inserter });
+      const { database: own, tools } = this.#options;
+      const result = await enqueueJob(own, { input, inserter, tools });
       this.#tell([result], { committed: true });
       return result;
     }
@@ -76,7 +78,7 @@ export class Enqueuer {
     }
     const results = await enqueueJobs(
       database ?? this.#options.database,
-      inputs,
+      { inputs, tools: this.#options.tools },
     );
     this.#tell(results, { committed: database === undefined });
     return results;

@@ -3,13 +3,14 @@ import { withArgsVersion } from "../domain/args_version.ts";
 import { normalizeTags } from "../domain/job.ts";
 import { weightProblem } from "../domain/limiter.ts";
 import {
-  uniqueKey,
+  uniqueParts,
   type UniqueRule,
   uniqueRule,
 } from "../domain/unique_key.ts";
 import type { JobInsert } from "../store/jobs.ts";
 import { checkArgs } from "./args.ts";
 import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
+import type { Fingerprints } from "./fingerprints.ts";
 import type { Issue } from "./standard_schema.ts";
 import { NOTHING_STORED, type StoredJson, toStored } from "./stored_json.ts";
 import {
@@ -23,6 +24,11 @@ export interface EnqueueInput {
   readonly worker: AnyWorker;
   readonly args: unknown;
   readonly options?: Omit<EnqueueOptions, "database">;
+}
+
+/** What the host brings along to make a job of an input. */
+export interface PrepareTools {
+  readonly fingerprints: Fingerprints;
 }
 
 /** What was checked, and is to be inserted. */
@@ -45,6 +51,7 @@ export type Preparation =
 /** At once, unless a schema or a key has to be waited for. */
 export function prepare(
   input: EnqueueInput,
+  tools: PrepareTools,
 ): Preparation | Promise<Preparation> {
   const { worker, options = NO_OPTIONS } = input;
   const args = toStored(input.args);
@@ -57,21 +64,24 @@ export function prepare(
     args: args.stored,
     meta: meta.ok ? meta.stored : NOTHING_STORED.stored,
   };
-  if (worker.args === null) return toPreparation(input, { stored, issues });
+  if (worker.args === null) {
+    return toPreparation(input, { stored, issues, tools });
+  }
   return checkArgs(worker, args.stored.value).then((check) => {
     if (!check.ok) issues.push(...check.issues);
-    return toPreparation(input, { stored, issues });
+    return toPreparation(input, { stored, issues, tools });
   });
 }
 
 interface Checked {
   readonly stored: { readonly args: StoredJson; readonly meta: StoredJson };
   readonly issues: Issue[];
+  readonly tools: PrepareTools;
 }
 
 function toPreparation(
   { worker, options = NO_OPTIONS }: EnqueueInput,
-  { stored: { args, meta }, issues }: Checked,
+  { stored: { args, meta }, issues, tools }: Checked,
 ): Preparation | Promise<Preparation> {
   for (const limiter of worker.limiters) {
     const message = weightProblem(limiter, args.value);
@@ -100,22 +110,26 @@ function toPreparation(
   const length = args.text.length + meta.text.length;
   const gated = isRefusedByLimiters(worker);
   const prepared = { insert, rule, gated, length };
-  return rule === null ? { ok: true, prepared } : toUnique(prepared, rule);
+  return rule === null
+    ? { ok: true, prepared }
+    : toUnique(prepared, { rule, tools });
 }
 
 async function toUnique(
   prepared: Prepared,
-  rule: UniqueRule,
+  { rule, tools }: { readonly rule: UniqueRule; readonly tools: PrepareTools },
 ): Promise<Preparation> {
   const { queue, worker, args, meta = {} } = prepared.insert;
   const unique = {
     // Which version it was is not what makes it the same.
-    key: await uniqueKey(rule, {
-      queue,
-      worker,
-      args,
-      meta: withArgsVersion(meta, 1),
-    }),
+    key: await tools.fingerprints.of(
+      uniqueParts(rule, {
+        queue,
+        worker,
+        args,
+        meta: withArgsVersion(meta, 1),
+      }),
+    ),
     states: rule.states,
     periodMs: rule.periodMs,
   };

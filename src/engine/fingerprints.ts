@@ -1,0 +1,66 @@
+/** What tells values apart that may be secret. */
+import { canonicalJson } from "../domain/unique_key.ts";
+
+/** Of a host's key, in bytes of UTF-8. */
+export const FINGERPRINT_KEY_BYTES_MIN = 16;
+
+/**
+ * Digests of values, as 64 hex digits: the same for equal values, whatever the
+ * order of their keys.
+ *
+ * With a key they are HMAC-SHA-256. Args are often few in number, such as ids,
+ * and a plain digest of one can be found by trying them all: with the key it can
+ * not, by whoever has only the rows.
+ */
+export class Fingerprints {
+  /** A copy: the host may wipe its own. */
+  readonly #secret: Uint8Array<ArrayBuffer> | null;
+  #key: Promise<CryptoKey> | null = null;
+
+  /** @param secret At least {@linkcode FINGERPRINT_KEY_BYTES_MIN} bytes. */
+  constructor(secret?: string | Uint8Array) {
+    this.#secret = secret === undefined
+      ? null
+      : new Uint8Array(typeof secret === "string" ? toBytes(secret) : secret);
+  }
+
+  /** Whether a key stands between the rows and who guesses. */
+  get isKeyed(): boolean {
+    return this.#secret !== null;
+  }
+
+  /** Of a value that JSON can hold. */
+  async of(value: unknown): Promise<string> {
+    const bytes = toBytes(canonicalJson(value));
+    const digest = this.#secret === null
+      ? await crypto.subtle.digest("SHA-256", bytes)
+      : await crypto.subtle.sign("HMAC", await this.#hmac(this.#secret), bytes);
+    return Array.from(new Uint8Array(digest), toHex).join("");
+  }
+
+  #hmac(secret: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+    this.#key ??= crypto.subtle.importKey(
+      "raw",
+      secret,
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign"],
+    );
+    return this.#key;
+  }
+}
+
+/** Whether a host may use it: text or bytes, and enough of them. */
+export function isFingerprintKey(value: unknown): value is string | Uint8Array {
+  const bytes = typeof value === "string" ? toBytes(value) : value;
+  return bytes instanceof Uint8Array &&
+    bytes.length >= FINGERPRINT_KEY_BYTES_MIN;
+}
+
+function toBytes(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+function toHex(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
+}
