@@ -9,7 +9,7 @@
  */
 
 export { createYardmaster } from "./src/yardmaster.ts";
-export type { CronAnswer, CronApi, Yardmaster } from "./src/yardmaster.ts";
+export type { CronAnswer, CronApi, Yardmaster } from "./src/yardmaster_api.ts";
 export type {
   ExecutorOptions,
   QueueOptions,

@@ -1,0 +1,84 @@
+import type { Hono } from "hono";
+import type { OperatorApi } from "./control/operator.ts";
+import type { Database } from "./db/database.ts";
+import type { MigrationReport } from "./db/migrate.ts";
+import type { CronDeclaration } from "./domain/cron_entry.ts";
+import type { JobExplanation } from "./domain/explain_told.ts";
+import type { JobId } from "./domain/job.ts";
+import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
+import type { EnqueueOptions } from "./engine/enqueue_options.ts";
+import type { LimiterApi } from "./engine/limiter_api.ts";
+import type { TickOptions, TickReport } from "./engine/tick.ts";
+import type { AnyWorker, Worker } from "./engine/worker.ts";
+
+/** A host's job engine and its operations pages, on the host's own Postgres. */
+export interface Yardmaster {
+  /**
+   * Brings the schema to the version of this code; creates it first. Any number
+   * of processes may call it at once.
+   *
+   * @throws {SchemaVersionError} If this code can not work with the schema.
+   */
+  migrate(): Promise<MigrationReport>;
+  /**
+   * Runs jobs and fires cron entries until {@linkcode Yardmaster.stop}.
+   *
+   * @throws {SchemaVersionError} If this code can not work with the schema.
+   */
+  start(): Promise<void>;
+  /** Claims nothing more, lets runs end for `graceMs` (15 s), gives back the rest. */
+  stop(options?: { readonly graceMs?: number }): Promise<void>;
+  /**
+   * Does once what a started one does all the time: for hosts with no process of
+   * their own, such as an edge host with a trigger.
+   */
+  tick(options: TickOptions): Promise<TickReport>;
+  /** Enqueues a job. What is wrong with it is an answer, not an exception. */
+  enqueue<Input>(
+    worker: Worker<Input, unknown>,
+    args: Input,
+    options?: EnqueueOptions,
+  ): Promise<EnqueueResult>;
+  /** Enqueues many in one statement for each 10,000; one answer for each. */
+  enqueueMany<const Workers extends readonly AnyWorker[]>(
+    inputs: EnqueueInputs<Workers>,
+    options?: { readonly database?: Database },
+  ): Promise<EnqueueResult[]>;
+  /** Cancels a job wherever it waits or runs; false if it ended already. */
+  cancel(jobId: JobId): Promise<boolean>;
+  /** Tells why a job is not running, and what can be done; null if unknown. */
+  explain(jobId: JobId): Promise<JobExplanation | null>;
+  /** Cron entries that the host writes at run time. */
+  readonly cron: CronApi;
+  /** What the host's own code tells limiters, such as to cool down. */
+  readonly limiters: LimiterApi;
+  /**
+   * Does from code what the pages do, with the same checks.
+   *
+   * @throws {OptionsError} On first use, if there is no `auth`.
+   */
+  readonly operator: OperatorApi;
+  /**
+   * The pages, to be mounted at `basePath`:
+   * `host.route("/ops/jobs", await yard.pages())`.
+   *
+   * @throws {OptionsError} If `auth` or `displayPolicy` is missing.
+   */
+  pages(): Promise<Hono>;
+}
+
+/** Cron entries that are written at run time and not declared by code. */
+export interface CronApi {
+  /** Writes an entry whole; a pause survives. */
+  set(entry: CronDeclaration): Promise<CronAnswer>;
+  /** Removes an entry; its history stays. */
+  remove(name: string): Promise<CronAnswer>;
+}
+
+/** What became of a change to a cron entry. */
+export type CronAnswer =
+  | { readonly status: "applied" | "unchanged" }
+  /** Every problem, each a sentence. */
+  | { readonly status: "invalid"; readonly problems: readonly string[] }
+  /** Code declares it: change the code. */
+  | { readonly status: "code_managed_entry" };
