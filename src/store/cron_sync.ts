@@ -14,7 +14,7 @@ export interface CronSyncChange {
  * A declared entry takes over one of that name that was written at run time. A
  * pause survives. Entries of code that are not among them are retired: they
  * fire no more, and their history stays. So hand in all entries of the host, in
- * every process that syncs; a process that declares none at all must not sync.
+ * every process that syncs: none at all retires all that code declared before.
  *
  * A new plan counts from now: neither a new expression nor an entry that comes
  * back catches up what was before.
