@@ -3,6 +3,7 @@ import { type Sql, sql } from "../db/sql.ts";
 import type { JobId, JobState, TerminalState } from "../domain/job.ts";
 import { LOOKS_MAX } from "./job_locks.ts";
 import { placed } from "./limited.ts";
+import { endSuspended, holdSuspended } from "./suspended.ts";
 
 export { type LockedJob, lockJob } from "./job_locks.ts";
 
@@ -110,7 +111,19 @@ async function endJob(tx: Database, ending: Ending): Promise<Moved | null> {
   for (let look = 0; look < LOOKS_MAX && moved === null; look++) {
     moved = (await tx.query<Moved>(ended(tx, ending)))[0] ?? null;
   }
-  return moved;
+  return moved ?? await endNowhere(tx, ending);
+}
+
+/** Ends a job that stands in no table from which it could be taken. */
+async function endNowhere(tx: Database, ending: Ending): Promise<Moved | null> {
+  const { jobId, state } = ending;
+  return await tx.transaction(async (own) => {
+    if (!await holdSuspended(own, jobId)) return null;
+    const queue = await endSuspended(own, ending);
+    if (queue !== null) return { before: "suspended", after: state, queue };
+    // Somebody let it go on before we held it.
+    return (await own.query<Moved>(ended(own, ending)))[0] ?? null;
+  });
 }
 
 function ended(tx: Database, { jobId, principal, state }: Ending): Sql {

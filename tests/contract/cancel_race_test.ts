@@ -16,6 +16,7 @@ import {
   retryJob,
 } from "../../src/store/transitions.ts";
 import { pauseQueue, resumeQueue } from "../../src/store/queues.ts";
+import { holdSuspended } from "../../src/store/suspended.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { until } from "../support/until.ts";
 
@@ -192,4 +193,74 @@ Deno.test("a cancelled run learns of it within a second, and a paused queue stop
   await until("the queue goes on", () => ran === 1);
   await engine.stop();
   assert.equal((await lockJob(db, jobId))?.state, "cancelled");
+});
+
+/** A job that waits for something outside of it. */
+async function suspended(db: Database): Promise<JobId> {
+  const jobId = await enqueue(db);
+  await db.query(sql`
+    delete from yardmaster.ready where job_id = ${jobId}::bigint
+  `);
+  return jobId;
+}
+
+Deno.test("cancelJob() ends a job that is suspended, once, and nothing is left to end", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const jobId = await suspended(db);
+  assert.equal((await lockJob(db, jobId))?.state, "suspended");
+  const operators = await Promise.all([world.connect(), world.connect()]);
+  const moves = await Promise.all(
+    operators.map((operator) => cancelJob(operator, { jobId, principal })),
+  );
+  assert.deepEqual(moves.filter((moved) => moved !== null), [
+    { before: "suspended", after: "cancelled", queue: "default" },
+  ]);
+  const events = await db.query(sql`
+    select kind::text as "kind", principal from yardmaster.attempt_events
+  `);
+  assert.deepEqual(events, [{ kind: "cancelled", principal }]);
+  assert.equal((await lockJob(db, jobId))?.state, "cancelled");
+  assert.equal(await cancelJob(db, { jobId: "1", principal }), null);
+
+  const engine = createEngine({ database: db, notify: false });
+  assert.equal(await engine.cancel(await suspended(db)), true);
+});
+
+Deno.test("cancelJob() and whoever lets a suspended job go on take turns at its definition", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const [operator, resumer] = [await world.connect(), await world.connect()];
+  const goOn = (tx: Database, jobId: JobId) =>
+    tx.query(sql`
+      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+      select id, queue, worker, priority, 0
+      from yardmaster.jobs
+      where id = ${jobId}::bigint
+    `);
+
+  const first = await suspended(db);
+  let moved: ReturnType<typeof cancelJob> = Promise.resolve(null);
+  await resumer.transaction(async (tx) => {
+    assert.ok(await holdSuspended(tx, first));
+    moved = cancelJob(operator, { jobId: first, principal });
+    await until("the operator waits", () => waits(db));
+    await goOn(tx, first);
+  });
+  assert.equal((await moved)?.before, "available");
+
+  const second = await suspended(db);
+  let goes: Promise<boolean> = Promise.resolve(true);
+  await operator.transaction(async (tx) => {
+    assert.ok(await cancelJob(tx, { jobId: second, principal }));
+    goes = resumer.transaction(async (own) => {
+      await own.query(sql`
+        select from yardmaster.jobs where id = ${second}::bigint for update
+      `);
+      return await holdSuspended(own, second);
+    });
+    await until("the other waits", () => waits(db));
+  });
+  assert.equal(await goes, false);
+  assert.deepEqual(await db.query(sql`select from yardmaster.ready`), []);
 });
