@@ -53,7 +53,7 @@ export const ADVICE = {
   },
   escalation: {
     example: `escalation: async (facts, signal) => await tellOnCall(facts),`,
-    needed: "when something is handed to the host's own people",
+    needed: "never: nothing calls it",
   },
   runbook: {
     example: `runbook: (resource, diagnosis) =>

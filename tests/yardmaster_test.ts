@@ -6,6 +6,7 @@ import { sql } from "../src/db/sql.ts";
 import type { CronDeclaration } from "../src/domain/cron_entry.ts";
 import { defineWorker } from "../src/engine/worker.ts";
 import { usePGlite } from "./support/pglite.ts";
+import { filesBelow, ROOT } from "./support/sources.ts";
 
 const testDb = usePGlite();
 
@@ -50,4 +51,15 @@ Deno.test("a host that deletes its last cron entry retires it, and one that says
 
   await processWith(db, []);
   assert.deepEqual(await firing(db), ["of_ada"], "people's own stay");
+});
+
+Deno.test("nothing calls the host's escalation, and the page of what is supported says so", () => {
+  const text = (path: string) => Deno.readTextFileSync(`${ROOT}/${path}`);
+  const naming = filesBelow("src").filter((path) =>
+    path.endsWith(".ts") && /^[^*]*\bescalation\b/m.test(text(path))
+  );
+  assert.deepEqual(naming, ["src/option_advice.ts", "src/options.ts"]);
+  const page = text("docs/operations/support.md");
+  const [, owned = ""] = page.split("## Host-owned");
+  assert.match(owned, /`escalation` is checked, and nothing calls it/);
 });
