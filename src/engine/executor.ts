@@ -1,18 +1,12 @@
 import type { ClaimedJob, QueueDemand } from "../store/leases.ts";
 import { LEASE_JOBS_MAX } from "../store/leases.ts";
 import type { AbortKind } from "./abort_reason.ts";
-import { isPlain, performRun, setTimers, timeoutError } from "./attempt.ts";
+import { isPlain, performRun } from "./attempt.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { HookCalls } from "./hook_calls.ts";
-import { isNewer, NewerArgs } from "./newer_args.ts";
+import { isNewer } from "./newer_args.ts";
 import { Run } from "./run.ts";
-import {
-  expired,
-  failed,
-  givenBack,
-  returned,
-  type Settlement,
-} from "./run_result.ts";
+import { Settler } from "./settler.ts";
 import { demandOf, QueueSlots } from "./slots.ts";
 import { Waiters } from "./waiters.ts";
 import type { AnyWorker } from "./worker.ts";
@@ -26,22 +20,24 @@ export class Executor {
   /** Nothing begins before the event loop has turned. */
   #turning = false;
   #firstQueue = 0;
-  /** Jobs that went back without burning an attempt, since this process began. */
-  givenBack = 0;
   readonly #idle = new Waiters();
-  readonly #newerArgs: NewerArgs;
+  readonly #settler: Settler;
   /** What hooks of its workers are open. */
   readonly hooks: HookCalls;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
-    this.#newerArgs = new NewerArgs(options.clock);
     this.hooks = new HookCalls({
       ...options,
       onRoom: () => {
         this.beginRuns();
         for (const name of this.#queues.keys()) options.onHungry(name);
       },
+    });
+    this.#settler = new Settler({
+      ...options,
+      hooks: this.hooks,
+      onLetGo: (run) => this.#letGo(run),
     });
     const nowMs = options.clock.monotonicMs();
     for (const [name, { limit }] of Object.entries(options.queues)) {
@@ -51,6 +47,11 @@ export class Executor {
 
   get queues(): ReadonlyMap<string, QueueSlots> {
     return this.#queues;
+  }
+
+  /** Jobs that went back without burning an attempt, since this process began. */
+  get givenBack(): number {
+    return this.#settler.givenBack;
   }
 
   get #full(): boolean {
@@ -108,7 +109,7 @@ export class Executor {
     for (const queue of this.#queues.values()) {
       for (const run of queue.takeBuffered(which)) {
         this.#runs.delete(run);
-        this.#settle(run, givenBack(run, this.#context(run)));
+        this.#settler.giveBack(run);
       }
     }
     this.#tellIfIdle();
@@ -118,7 +119,7 @@ export class Executor {
   giveBackRuns(): void {
     for (const run of this.#runs) {
       if (run.settled) continue;
-      this.#settle(run, givenBack(run, this.#context(run)));
+      this.#settler.giveBack(run);
       this.#letGo(run);
     }
   }
@@ -182,13 +183,11 @@ export class Executor {
   }
 
   async #perform(run: Run, worker: AnyWorker): Promise<void> {
+    const settler = this.#settler;
     // Cancelled, or lost, while it waited for its slot.
-    if (run.aborted !== null) return this.#interrupted(run);
-    if (this.#setTimers(run, worker) === "expired") return;
-    if (isNewer(run, worker)) {
-      const context = { ...this.#context(run), worker };
-      return this.#settle(run, this.#newerArgs.settle(run, context));
-    }
+    if (run.aborted !== null) return settler.giveBack(run);
+    if (settler.setTimers(run, worker) === "expired") return;
+    if (isNewer(run, worker)) return settler.turnAway(run, worker);
     try {
       const value = isPlain(worker)
         ? await worker.perform(run.job.args as never, run as never)
@@ -196,101 +195,21 @@ export class Executor {
           worker,
           hooks: this.hooks,
           clock: this.#options.clock,
-          restartTimers: () => this.#setTimers(run, worker),
+          restartTimers: () => settler.setTimers(run, worker),
         });
-      if (run.settled) return;
-      this.#settle(
-        run,
-        returned(run, { ...this.#context(run), worker, value }),
-      );
+      settler.end(run, { worker, value });
     } catch (error) {
       if (run.settled) return;
       // What a run throws once it was told to stop says nothing about the job.
-      if (run.aborted !== null) return this.#interrupted(run);
-      this.#fail(run, worker, { kind: "failed", error });
+      if (run.aborted !== null) return settler.giveBack(run);
+      settler.fail(run, { worker, kind: "failed", error });
     }
-  }
-
-  /**
-   * A run that was told to stop and did. Its job goes back; when it was taken
-   * from us the answer is `lost`, which is recorded.
-   */
-  #interrupted(run: Run): void {
-    this.#settle(run, givenBack(run, this.#context(run)));
-  }
-
-  #fail(
-    run: Run,
-    worker: AnyWorker,
-    failure: { kind: "failed" | "timed_out"; error: unknown },
-  ): void {
-    const context = { ...this.#context(run), worker };
-    this.#settle(run, failed(run, { ...context, ...failure }), failure.error);
-  }
-
-  /** Most runs have neither timeout nor deadline, and cost no timer. */
-  #setTimers(run: Run, worker: AnyWorker): "expired" | "running" {
-    if (run.job.deadlineInMs === null && worker.timeoutMs === null) {
-      return "running";
-    }
-    const answer = setTimers(run, {
-      worker,
-      clock: this.#options.clock,
-      onExpired: () => this.#expire(run),
-      onTimedOut: () => this.#timeOut(run, worker),
-    });
-    if (answer === "expired") {
-      run.abort("deadline");
-      this.#settle(run, expired(run, this.#context(run)));
-    }
-    return answer;
-  }
-
-  #expire(run: Run): void {
-    if (run.settled) return;
-    run.abort("deadline");
-    this.#settle(run, expired(run, this.#context(run)));
-    this.#letGo(run);
-  }
-
-  #timeOut(run: Run, worker: AnyWorker): void {
-    if (run.settled) return;
-    run.abort("timeout");
-    this.#fail(run, worker, { kind: "timed_out", error: timeoutError(worker) });
-    this.#letGo(run);
   }
 
   #letGo(run: Run): void {
     run.overstays = true;
     this.#overstaying += 1;
     this.#tellIfIdle();
-  }
-
-  #settle(run: Run, settlement: Settlement, error?: unknown): void {
-    const { result, end, note } = settlement;
-    run.settled = true;
-    run.stopTimers();
-    if (result.to === "available") this.givenBack += 1;
-    this.#options.onResult(
-      note === undefined ? result : this.hooks.after(run, { note, result }),
-    );
-    this.#options.onEvent({
-      type: "run_ended",
-      worker: run.worker,
-      queue: run.queue,
-      end,
-      attempt: run.attempt,
-      tookMs: result.tookMs,
-      ...(error !== undefined && { error }),
-    });
-  }
-
-  #context(run: Run) {
-    const { clock, random, onEvent } = this.#options;
-    const tookMs = run.startedMs === null
-      ? 0
-      : clock.monotonicMs() - run.startedMs - run.pausedMs;
-    return { tookMs, random, onEvent };
   }
 
   #tellIfIdle(): void {
