@@ -61,6 +61,30 @@ export class SchemaVersionError extends Error {
   }
 }
 
+/**
+ * Args or an output that can not be decrypted. It names the key and nothing of
+ * what was encrypted.
+ */
+export class DecryptionError extends Error {
+  override readonly name = "DecryptionError";
+  readonly code: "encryption_key_unknown" | "decryption_failed";
+  /** The id of the key; empty where what is stored names none. */
+  readonly key: string;
+
+  constructor(key: string, why: "unknown_key" | "changed") {
+    super(
+      why === "unknown_key"
+        ? `Cannot decrypt: this process does not know key ${key}`
+        : `Cannot decrypt: it was changed since key ${key} encrypted it, or ` +
+          `the key is another one of that name`,
+    );
+    this.key = key;
+    this.code = why === "unknown_key"
+      ? "encryption_key_unknown"
+      : "decryption_failed";
+  }
+}
+
 /** One thing that is wrong with the options of a host. */
 export interface OptionsProblem {
   /** Where, such as `queues.default.limit`. */
