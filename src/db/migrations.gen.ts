@@ -800,4 +800,67 @@ create or replace view yardmaster.job_states as
   from yardmaster.outcomes;
 `,
   },
+  {
+    version: 5,
+    name: "receipts",
+    checksum: "1cb1f7b87c2778d47775e0866ed317b7624b91d5639062c17879d74b0673a2f9",
+    compatibleFrom: 4,
+    needed: true,
+    sql: `-- Receipts of idempotent enqueues: what was asked for, and the job that was the
+-- answer. They are written with the job and outlive it.
+--
+-- Needed by its code
+
+create table yardmaster.receipts (
+  -- A digest of the worker with the args, or with a key of the caller's own.
+  fingerprint bytea not null,
+  job_id      bigint not null,
+  -- Of a key: which args it was used for.
+  args_digest bytea,
+  expires_at  timestamptz not null,
+
+  constraint receipts_are_one_for_each_fingerprint primary key (fingerprint),
+  constraint receipts_have_fingerprints_of_32_bytes check (
+    octet_length(fingerprint) = 32
+  ),
+  constraint receipts_have_digests_of_32_bytes check (
+    octet_length(args_digest) = 32
+  )
+) with (autovacuum_vacuum_scale_factor = 0.05);
+-- The oldest go first.
+create index receipts_that_expire on yardmaster.receipts (expires_at);
+-- For the page of a job, and for a job that is refused and leaves none.
+create index receipts_of_jobs on yardmaster.receipts (job_id);
+`,
+  },
+  {
+    version: 8,
+    name: "outputs",
+    checksum: "1f99ea0573f5f8d7763cf350812b0a88f126184c1705c0886101da8a22cd2a9c",
+    compatibleFrom: 4,
+    needed: true,
+    sql: `-- Recorded outputs have a time of their own: the class that their worker chose,
+-- which may be shorter or longer than the history of their job.
+--
+-- What expired is emptied and not deleted, so that a page can say that there was
+-- something. What the release before writes has neither time nor size, or keeps
+-- those of the output that it writes over; so no constraint says that an output
+-- expires after it is recorded, and the pruner gives such rows the standard time.
+--
+-- Compatible from: 4
+-- Needed by its code
+
+alter table yardmaster.outputs
+  add column bytes integer,
+  add column expires_at timestamptz,
+  alter column output drop not null,
+  add constraint outputs_are_counted_in_bytes check (bytes >= 0);
+-- For what is to be emptied, and to know whether a day can go.
+create index outputs_that_expire on yardmaster.outputs (expires_at)
+  where output is not null;
+-- For what was emptied and whose job is gone.
+create index outputs_that_are_empty on yardmaster.outputs_default (job_id)
+  where output is null;
+`,
+  },
 ];

@@ -1,71 +1,30 @@
 import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
 import { json, sql } from "../db/sql.ts";
-import type { JobId, JobState } from "../domain/job.ts";
 import { insertAlikeJobs } from "./alike_jobs.ts";
+import {
+  type InsertAnswer,
+  type InsertRow,
+  type JobInsert,
+  toAnswer,
+  toRow,
+} from "./job_insert.ts";
 import { inReady, placed } from "./limited.ts";
+import { noReceipts, receiptClaims, takeBackReceipts } from "./receipts.ts";
 import { noClaims, uniqueClaims } from "./unique_claims.ts";
 
-/** A job to insert. Waits are added to the database's clock. */
-export interface JobInsert {
-  readonly queue: string;
-  readonly worker: string;
-  readonly args: Readonly<Record<string, unknown>>;
-  /** The args as JSON, where they were written already. */
-  readonly argsText?: string;
-  readonly meta?: Readonly<Record<string, unknown>>;
-  readonly tags?: readonly string[];
-  readonly priority: number;
-  readonly maxAttempts: number;
-  /** Not before this instant; what is past is ready at once. */
-  readonly runAt?: Date | null;
-  /** Not before so many milliseconds from now. */
-  readonly delayMs?: number | null;
-  readonly deadlineAt?: Date | null;
-  readonly deadlineMs?: number | null;
-  readonly unique?: JobUnique | null;
-  /** Its worker may have limiters where it waits: look for them. */
-  readonly limited?: boolean;
-  readonly cronEntry?: string | null;
-  readonly parentId?: JobId | null;
-  readonly trace?: string | null;
-}
-
-/** The claim of uniqueness that a job makes. */
-export interface JobUnique {
-  readonly key: string;
-  readonly states: readonly JobState[];
-  /** `null`: for ever. */
-  readonly periodMs: number | null;
-}
-
-/** What became of one insert. */
-export type InsertAnswer =
-  | {
-    readonly status: "inserted";
-    readonly jobId: JobId;
-    readonly state: "available" | "scheduled";
-    readonly runAt: Date | null;
-  }
-  /** The job that holds the key. */
-  | { readonly status: "conflict"; readonly jobId: JobId };
+export type { InsertAnswer, JobInsert, JobUnique } from "./job_insert.ts";
 
 /** So many inserts at a time; a statement must end. */
 export const INSERTS_MAX = 10_000;
-
-interface InsertRow {
-  readonly jobId: JobId;
-  readonly inserted: boolean;
-  readonly runAt: Date | null;
-}
 
 /**
  * Inserts jobs: definitions into `jobs`, and where they stand into `ready`,
  * `limited` or `scheduled`.
  *
  * @param inserts At most {@linkcode INSERTS_MAX}.
- * @returns One answer for each insert, in that order. Of several with one key
- * the first is inserted and the others conflict with it.
+ * @returns One answer for each insert, in that order. Of several with one key, or
+ * one receipt, the first is inserted and the others conflict with it.
  */
 export async function insertJobs(
   db: Database,
@@ -90,7 +49,44 @@ export async function insertJobs(
       return { status: "inserted", jobId, state: "available", runAt: null };
     });
   }
+  if (
+    inserts.some(({ receipt, unique }) => receipt != null && unique != null)
+  ) {
+    return await db.transaction((tx) => insertWithBoth(tx, inserts));
+  }
+  return await insertAny(db, inserts);
+}
+
+/**
+ * What the uniqueness of a job refuses leaves no receipt. One statement writes a
+ * row only once, so this takes another.
+ */
+async function insertWithBoth(
+  tx: Database,
+  inserts: readonly JobInsert[],
+): Promise<InsertAnswer[]> {
+  const answers = await insertAny(tx, inserts);
+  const refused = new Map<string, InsertAnswer>();
+  for (const [index, answer] of answers.entries()) {
+    const receipt = inserts[index]?.receipt;
+    if (receipt == null || answer.status !== "conflict") continue;
+    if (answer.by === "unique") refused.set(receipt.fingerprint, answer);
+  }
+  if (refused.size === 0) return answers;
+  await takeBackReceipts(tx, [...refused.keys()]);
+  // Others of this call that met its receipt are answered as it was.
+  return answers.map((answer, index) =>
+    refused.get(inserts[index]?.receipt?.fingerprint ?? "") ?? answer
+  );
+}
+
+/** With whatever a job may have, in one statement. */
+async function insertAny(
+  db: Database,
+  inserts: readonly JobInsert[],
+): Promise<InsertAnswer[]> {
   const unique = inserts.some((insert) => insert.unique != null);
+  const receipts = inserts.some((insert) => insert.receipt != null);
   const limited = inserts.some((insert) => insert.limited === true);
   const statement = sql`
     with input as materialized (
@@ -107,20 +103,23 @@ export async function insertJobs(
           priority smallint, max_attempts smallint, wanted_at timestamptz,
           delay_ms float8, deadline_at timestamptz, deadline_ms float8,
           unique_key text, unique_states yardmaster.job_state[],
-          unique_ms float8, cron_entry text, parent_id bigint, trace text
+          unique_ms float8, receipt bytea, args_digest bytea,
+          receipt_ms float8, cron_entry text, parent_id bigint, trace text
         )
       ) with ordinality as row (
         queue, worker, args, meta, tags, priority, max_attempts, wanted_at,
         delay_ms, deadline_at, deadline_ms, unique_key, unique_states,
-        unique_ms, cron_entry, parent_id, trace, place
+        unique_ms, receipt, args_digest, receipt_ms, cron_entry, parent_id,
+        trace, place
       )
     ),
+    ${receipts ? receiptClaims(db) : noReceipts()}
     ${unique ? uniqueClaims(db) : noClaims()}
     accepted as (
-      select input.*
-      from input
-      left join claimed on claimed.key = input.unique_key
-      where input.unique_key is null or claimed.job_id = input.id
+      select asking.*
+      from asking
+      left join claimed on claimed.key = asking.unique_key
+      where asking.unique_key is null or claimed.job_id = asking.id
     ),
     defined as (
       insert into yardmaster.jobs (
@@ -151,10 +150,21 @@ export async function insertJobs(
       where run_at > ${db.now}
     )
     select
-      coalesce(claimed.job_id, input.id)::text as "jobId",
-      claimed.job_id is null or claimed.job_id = input.id as "inserted",
+      coalesce(
+        nullif(receipted.job_id, input.id), claimed.job_id, input.id
+      )::text as "jobId",
+      case
+        when receipted.job_id <> input.id then case
+          when receipted.args_digest <> input.args_digest then 'other_args'
+          when receipted.is_gone then 'gone'
+          else 'receipt'
+        end
+        when claimed.job_id <> input.id then 'unique'
+        else 'inserted'
+      end as "answer",
       case when input.run_at > ${db.now} then input.run_at end as "runAt"
     from input
+    left join receipted on receipted.fingerprint = input.receipt
     left join claimed on claimed.key = input.unique_key
     order by input.place
   `;
@@ -191,32 +201,4 @@ function isLike(insert: JobInsert, first: JobInsert): boolean {
       tags.length === others.length &&
       tags.every((tag, index) => tag === others[index])
     ));
-}
-
-function toRow(insert: JobInsert): Record<string, unknown> {
-  return {
-    queue: insert.queue,
-    worker: insert.worker,
-    args: insert.args,
-    meta: insert.meta ?? {},
-    tags: insert.tags ?? [],
-    priority: insert.priority,
-    max_attempts: insert.maxAttempts,
-    wanted_at: insert.runAt,
-    delay_ms: insert.delayMs,
-    deadline_at: insert.deadlineAt,
-    deadline_ms: insert.deadlineMs,
-    unique_key: insert.unique?.key,
-    unique_states: insert.unique?.states,
-    unique_ms: insert.unique?.periodMs,
-    cron_entry: insert.cronEntry,
-    parent_id: insert.parentId,
-    trace: insert.trace,
-  };
-}
-
-function toAnswer(row: InsertRow): InsertAnswer {
-  if (!row.inserted) return { status: "conflict", jobId: row.jobId };
-  const state = row.runAt === null ? "available" : "scheduled";
-  return { status: "inserted", jobId: row.jobId, state, runAt: row.runAt };
 }

@@ -26,7 +26,7 @@ export function uniqueClaims(db: Database): Sql {
       select distinct on (unique_key)
         unique_key, id, unique_states,
         ${db.now} + unique_ms * interval '1 ms'
-      from input
+      from asking
       where unique_key is not null
       -- In order of the key, so that two batches can not lock each other out.
       order by unique_key, place

@@ -7,7 +7,7 @@ import {
   type JobUnique,
 } from "../../src/store/jobs.ts";
 import { cancelJob, retryJob } from "../../src/store/transitions.ts";
-import { pruneUniqueKeys, replaceJob } from "../../src/store/unique_keys.ts";
+import { pruneUniqueKeys } from "../../src/store/unique_keys.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
 
 const testDb = usePGlite();
@@ -79,28 +79,8 @@ Deno.test("insertJobs() finds a holder that was taken back from its end", async 
   const { jobId } = await enqueue(db);
   await cancelJob(db, { jobId, principal: null });
   await retryJob(db, { jobId, principal: null });
-  assert.deepEqual(await enqueue(db), { status: "conflict", jobId });
-});
-
-Deno.test("replaceJob() overwrites the fields it names while the job waits, and nothing afterwards", async () => {
-  await using db = await testDb();
-  const { jobId } = await enqueue(db);
-  const next = { ...insert, args: { n: 2 }, priority: 4, delayMs: 60_000 };
-  const fields = ["args", "priority", "runAt"] as const;
-  assert.ok(await replaceJob(db, { jobId, fields, insert: next }));
-  const rows = await db.query(sql`
-    select args, jobs.priority, scheduled.priority as moved, max_attempts
-    from yardmaster.jobs
-    join yardmaster.scheduled on scheduled.job_id = jobs.id
-  `);
-  assert.deepEqual(rows, [
-    { args: { n: 2 }, priority: 4, moved: 4, max_attempts: 3 },
-  ]);
-  const back = { ...insert, args: { n: 3 } };
-  assert.ok(await replaceJob(db, { jobId, fields: ["runAt"], insert: back }));
-  assert.equal((await db.query(sql`select from yardmaster.ready`)).length, 1);
-  await cancelJob(db, { jobId, principal: null });
-  assert.equal(await replaceJob(db, { jobId, fields, insert: next }), false);
+  const answer = await enqueue(db);
+  assert.deepEqual([answer.status, answer.jobId], ["conflict", jobId]);
 });
 
 Deno.test("pruneUniqueKeys() forgets what has expired and what is held by nobody", async () => {
