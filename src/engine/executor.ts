@@ -1,4 +1,4 @@
-import type { ClaimedJob, QueueDemand } from "../store/leases.ts";
+import type { ClaimedJob, LeaseId, QueueDemand } from "../store/leases.ts";
 import { LEASE_JOBS_MAX } from "../store/leases.ts";
 import type { AbortKind } from "./abort_reason.ts";
 import { isPlain, performRun } from "./attempt.ts";
@@ -11,11 +11,15 @@ import { demandOf, QueueSlots } from "./slots.ts";
 import { Waiters } from "./waiters.ts";
 import type { AnyWorker } from "./worker.ts";
 
+/** Leases that are remembered as not ours; the answer to a claim is not old. */
+const DISOWNED_MAX = 1_000;
+
 /** Runs claimed jobs, as many at a time as their queues allow. */
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #queues = new Map<string, QueueSlots>();
   readonly #runs = new Set<Run>();
+  readonly #disowned = new Set<LeaseId>();
   #overstaying = 0;
   /** Nothing begins before the event loop has turned. */
   #turning = false;
@@ -84,11 +88,24 @@ export class Executor {
   accept(jobs: readonly ClaimedJob[]): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const job of jobs) {
+      if (this.#disowned.has(job.leaseId)) continue;
       const run = new Run(job, nowMs);
       this.#runs.add(run);
       this.#queues.get(job.queue)?.buffer(run);
     }
     this.beginRuns();
+  }
+
+  /**
+   * Takes nothing in of these leases: their jobs go back, since nobody here knew
+   * of them for long. The answer to their claim may come all the same.
+   */
+  disown(leaseIds: readonly LeaseId[]): void {
+    for (const id of leaseIds) this.#disowned.add(id);
+    for (const id of this.#disowned) {
+      if (this.#disowned.size <= DISOWNED_MAX) break;
+      this.#disowned.delete(id);
+    }
   }
 
   /** Begins what has a slot. */

@@ -1,7 +1,7 @@
 import type { Database } from "../db/database.ts";
 import type { JobId } from "../domain/job.ts";
 import type { OnEvent } from "../events.ts";
-import { listHeldJobs } from "../store/leases.ts";
+import { type LeaseId, listHeldJobs } from "../store/leases.ts";
 import { acknowledge, listEnded } from "../store/outcomes.ts";
 import { listQueues } from "../store/queues.ts";
 import type { Acknowledger } from "./acknowledger.ts";
@@ -118,12 +118,15 @@ export class Refresher implements Service {
     const twice = [...strange].filter((place) => this.#strange.has(place));
     this.#strange = strange;
     if (twice.length === 0) return;
+    executor.disown(twice.map((place) => place.split(" ")[0] as LeaseId));
     const answers = await acknowledge(
       database,
       executorId,
       twice.map((place) => {
         const [leaseId, jobId] = place.split(" ") as [JobId, JobId];
-        return { leaseId, jobId, attempt: 0, to: "available", tookMs: 0 };
+        const event = { kind: "given_back" } as const;
+        const to = "available";
+        return { leaseId, jobId, attempt: 0, to, tookMs: 0, event };
       }),
     );
     onEvent({

@@ -96,6 +96,9 @@ async function followUpWaits(
   return await findFollowUp(tx, entry.name) !== null;
 }
 
+/** Jobs may be claimed while we look: look again so many times. */
+const LOOKS_MAX = 5;
+
 async function cancelAll(
   tx: Database,
   { active, principal }: {
@@ -103,22 +106,34 @@ async function cancelAll(
     readonly principal: string | null;
   },
 ): Promise<JobId[]> {
-  await lockLeasesOf(tx, active);
-  const cancelledIds: JobId[] = [];
-  for (const jobId of active) {
-    // Null: it ended by itself a moment ago.
-    const moved = await cancelJob(tx, { jobId, principal });
-    if (moved !== null) cancelledIds.push(jobId);
+  for (let look = 1;; look++) {
+    const waits = active.length < 2 || look === LOOKS_MAX;
+    try {
+      // A savepoint: what it holds is let go of when it looks again.
+      return await tx.transaction(async (own) => {
+        await lockLeasesOf(own, active);
+        const cancelledIds: JobId[] = [];
+        for (const jobId of active) {
+          // Null: it ended by itself a moment ago.
+          const moved = await cancelJob(own, { jobId, principal, waits });
+          if (moved !== null) cancelledIds.push(jobId);
+        }
+        return cancelledIds;
+      });
+    } catch (error) {
+      const isHeld = error instanceof Error && "code" in error &&
+        error.code === "55P03";
+      if (waits || !isHeld) throw error;
+    }
   }
-  return cancelledIds;
 }
 
 /**
  * In the order of their ids, which is that of acknowledge(). Locked one by one in
  * the order of the jobs, they could lock out an acknowledgement of several.
  *
- * What is claimed after this is in a younger lease of its executor, or in one of
- * another, which no acknowledgement shares.
+ * What is claimed after this is in leases of whatever order: for none of these
+ * may we wait while we hold another.
  */
 async function lockLeasesOf(
   tx: Database,

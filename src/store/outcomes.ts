@@ -59,7 +59,7 @@ export type Acknowledgement = "applied" | "lost";
  *
  * @returns One answer for each result, in that order. What was lost is recorded
  * as an event of its job. It may be tried again when it is not known whether it
- * was carried out: the end of a job is applied once and answered twice.
+ * was carried out, or how much of it: what was applied is answered so again.
  */
 export async function acknowledge(
   db: Database,
@@ -75,14 +75,13 @@ export async function acknowledge(
   const missed = await db.query<Place>(
     sql`
     with result as materialized (
-      select lease_id, job_id, attempt, state, took_ms
+      select lease_id, job_id, state, took_ms
       from unnest(
         (select ${results.map((result) => result.leaseId)}::bigint[]),
         (select ${results.map((result) => result.jobId)}::bigint[]),
-        (select ${results.map((result) => result.attempt)}::smallint[]),
         (select ${results.map((result) => result.to)}::text[]),
         (select ${results.map((result) => wholeMs(result.tookMs))}::integer[])
-      ) as result (lease_id, job_id, attempt, state, took_ms)
+      ) as result (lease_id, job_id, state, took_ms)
     ),
     -- Lock first, unnest after. In one select, Postgres would lock the new
     -- version of the row and still unnest the old one, with the jobs which a
@@ -100,7 +99,7 @@ export async function acknowledge(
     -- becomes a loop in a loop: of arrays the planner expects few rows.
     matched as materialized (
       select lease_id, job_id, run.executor_id, run.attempt, result.state,
-        result.took_ms, result.attempt as told_attempt
+        result.took_ms
       from (
         select lease.id as lease_id, executor_id, held.job_id, held.attempt
         from lease
@@ -144,22 +143,9 @@ export async function acknowledge(
     ),
     ${unhappy.length > 0 ? unhappyEnds(db, unhappy) : sql``}
     ${outputs.length > 0 ? keptOutputs(db, outputs) : sql``}
+    -- What of this was applied before is asked only if there is any.
     missed as (
-      select job_id, lease_id, told_attempt as attempt
-      from matched
-      where attempt is null
-        -- One whose answer was lost on the way comes twice, and was applied. No
-        -- attempt of a job ends for two processes, and this one may be known as
-        -- another executor by now. A lookup for each: as a join, it might read
-        -- the table.
-        and (
-          select true
-          from yardmaster.outcomes
-          where outcomes.job_id = matched.job_id
-            and outcomes.attempt = matched.told_attempt
-            and outcomes.state::text = matched.state
-          limit 1
-        ) is null
+      select job_id, lease_id from matched where attempt is null
     )
     select job_id::text as "jobId", lease_id::text as "leaseId" from missed
   `,

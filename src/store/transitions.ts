@@ -12,6 +12,11 @@ export interface Transition {
   readonly jobId: JobId;
   /** Recorded with the event; `null` for the host's own code. */
   readonly principal: string | null;
+  /**
+   * False where the caller holds other leases: rather than wait for the one that
+   * holds this job, it fails with `55P03`. True by default.
+   */
+  readonly waits?: boolean;
 }
 
 /** Where a job stood, and where it stands now. */
@@ -126,7 +131,8 @@ async function endNowhere(tx: Database, ending: Ending): Promise<Moved | null> {
   });
 }
 
-function ended(tx: Database, { jobId, principal, state }: Ending): Sql {
+function ended(tx: Database, ending: Ending): Sql {
+  const { jobId, principal, state, waits = true } = ending;
   return sql`
     with planned as (
       delete from yardmaster.scheduled
@@ -153,7 +159,7 @@ function ended(tx: Database, { jobId, principal, state }: Ending): Sql {
       select id, executor_id, job_ids, attempts, claimed_at
       from yardmaster.leases
       where job_ids @> array[${jobId}::bigint]
-      for update
+      for update ${waits ? sql`` : sql`nowait`}
     ),
     held as (
       select lease.id, lease.executor_id, lease.claimed_at, run.*

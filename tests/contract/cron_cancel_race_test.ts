@@ -13,8 +13,8 @@ import { until } from "../support/until.ts";
 
 const testPostgres = usePostgres();
 
-/** Two jobs of one entry; the younger one was claimed first. */
-async function givenRuns(db: Database) {
+/** Two jobs of one entry, which wait. */
+async function givenWaiting(db: Database) {
   const name = await givenCronEntry(db, { overlap: "cancel_previous" });
   const executorId = await startExecutor(db, {
     name: "a",
@@ -34,8 +34,14 @@ async function givenRuns(db: Database) {
   };
   const [older, younger] = await insertJobs(db, [insert, insert]);
   assert.ok(older && younger);
+  return { name, executorId, jobIds: [older.jobId, younger.jobId] as const };
+}
+
+/** Two jobs of one entry; the younger one was claimed first. */
+async function givenRuns(db: Database) {
+  const { name, executorId, jobIds } = await givenWaiting(db);
   const runs = [];
-  for (const { jobId } of [younger, older]) {
+  for (const jobId of jobIds.toReversed()) {
     runs.push(await claimOnly(db, { jobId, executorId }));
   }
   return { name, executorId, runs };
@@ -89,6 +95,82 @@ Deno.test("runCronEntryNow() cancels runs of leases that end together, and neith
   assert.deepEqual(await ended, ["applied", "applied"]);
   assert.deepEqual((await fired)?.cancelledIds, []);
 });
+
+Deno.test("runCronEntryNow() waits for no lease that was made since it looked, while it holds another", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const { name, executorId, jobIds } = await givenWaiting(db);
+  const [older, younger] = jobIds;
+  const [other, third, fourth] = [
+    await world.connect(),
+    await world.connect(),
+    await world.connect(),
+  ];
+  const { promise, resolve: letGo } = Promise.withResolvers<void>();
+  let ended: Promise<unknown> = Promise.resolve();
+  let holder: Promise<unknown> = Promise.resolve();
+
+  /** Both are claimed, the younger one first, and end together. */
+  async function claimAndEnd(): Promise<void> {
+    const runs = [
+      await claimOnly(db, { jobId: younger, executorId }),
+      await claimOnly(db, { jobId: older, executorId }),
+    ];
+    const { promise: held, resolve } = Promise.withResolvers<void>();
+    holder = fourth.transaction(async (tx) => {
+      await tx.query(sql`
+        select from yardmaster.leases
+        where id = ${runs[0]?.leaseId ?? "0"}::bigint for update
+      `);
+      resolve();
+      await promise;
+    });
+    await held;
+    ended = acknowledge(
+      other,
+      executorId,
+      runs.map((run) => ({ ...run, to: "completed" as const, tookMs: 1 })),
+    );
+    await until("the end waits", async () => await waiting(db) === 1);
+  }
+
+  const fired = third.transaction((tx) =>
+    runCronEntryNow(after(tx, "job_ids &&", claimAndEnd), {
+      name,
+      principal: "ann",
+    })
+  );
+  await until("both wait", async () => await waiting(db) === 2);
+  letGo();
+  await holder;
+  assert.deepEqual(await ended, ["applied", "applied"]);
+  assert.deepEqual((await fired)?.cancelledIds, []);
+});
+
+/** Does something once, right after a statement with these words. */
+function after(
+  db: Database,
+  words: string,
+  once: () => Promise<void>,
+): Database {
+  let left = 1;
+  const watch = (db: Database): Database => ({
+    ...db,
+    get now() {
+      return db.now;
+    },
+    query: async (statement, options) => {
+      const rows = await db.query(statement, options);
+      if (left > 0 && statement.render("yardmaster").text.includes(words)) {
+        left -= 1;
+        await once();
+      }
+      return rows as never;
+    },
+    transaction: (work) => db.transaction((tx) => work(watch(tx))),
+  });
+  return watch(db);
+}
 
 async function waiting(db: Database): Promise<number> {
   const rows = await db.query(sql`

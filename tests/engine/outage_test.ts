@@ -256,6 +256,24 @@ Deno.test("jobs of a claim whose answer was lost on the way are given back", asy
   await heartbeat.rest();
 });
 
+Deno.test("a claim whose answer comes after its jobs went back runs none of them", async () => {
+  await using db = await testDb();
+  const { refresher, executor, heartbeat, jobs } = await world(db, () => null);
+  await refresher.runOnce();
+  await refresher.runOnce();
+  assert.equal((await db.query(sql`select from yardmaster.ready`)).length, 2);
+
+  executor.accept(jobs);
+
+  assert.equal(executor.runs.size, 0);
+  const others = await claimTwo(db, heartbeat.lastExecutorId);
+  executor.accept(others);
+  assert.equal(executor.runs.size, 2);
+  executor.abort("shutdown");
+  await executor.idle();
+  await heartbeat.rest();
+});
+
 Deno.test("start() fails when the database can not be reached, and may be tried again", async () => {
   await using db = await testDb();
   let fault: Error | null = DOWN;

@@ -135,14 +135,34 @@ export class Model extends Retention {
         this.#end(at, result);
         return "applied";
       }
-      // Told twice, the same end of the same attempt is no loss. Who tells may be
-      // another executor by now: the one that was found missing in between.
-      const again = TERMINAL.includes(to) && at?.state === to &&
-        at.attempt === attempt;
+      const again = this.#wasApplied({ result, at, executorId });
       if (again) return "applied";
       this.tell({ jobId, attempt, kind: "lost", executorId });
       return "lost";
     });
+  }
+
+  /**
+   * Told twice, the same end of the same attempt is no loss. Who tells may be
+   * another executor by now: the one that was found missing in between. But the
+   * number of an attempt that was not burnt comes again, maybe elsewhere.
+   */
+  #wasApplied({ result, at, executorId }: {
+    readonly result: RunResult;
+    readonly at: Standing | undefined;
+    readonly executorId: number;
+  }): boolean {
+    const { jobId, attempt, to, event } = result;
+    const kinds = this.events
+      .filter((each) => each.jobId === jobId && each.attempt === attempt)
+      .map(({ kind }) => kind)
+      .filter((kind) => !["lost", "retried", "replaced"].includes(kind));
+    if (!TERMINAL.includes(to)) {
+      return event !== undefined && kinds.at(-1) === event.kind;
+    }
+    if (at?.state !== to || at.attempt !== attempt) return false;
+    const isReused = kinds.includes("given_back") || kinds.includes("snoozed");
+    return at.executorId === executorId || !isReused;
   }
 
   #end(
