@@ -75,6 +75,8 @@ export class DecryptionError extends Error {
     super(
       why === "unknown_key"
         ? `Cannot decrypt: this process does not know key ${key}`
+        : key === ""
+        ? "Cannot decrypt: it is not in the shape in which it was encrypted"
         : `Cannot decrypt: it was changed since key ${key} encrypted it, or ` +
           `the key is another one of that name`,
     );

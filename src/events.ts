@@ -24,11 +24,24 @@ export type YardmasterEvent =
     /** Of a run that failed. */
     readonly error?: unknown;
   }
+  /** A call for many jobs ended; each of its runs has told of itself. */
+  | {
+    readonly type: "chunk_ended";
+    readonly worker: string;
+    readonly queue: string;
+    /** How many went into the call. */
+    readonly jobs: number;
+    readonly tookMs: number;
+  }
   /** A run returned what can not be kept; its job completed all the same. */
   | {
     readonly type: "output_dropped";
     readonly worker: string;
-    readonly why: "not_json" | "too_large";
+    /** `refused`: Postgres can not store it. */
+    readonly why: "not_json" | "too_large" | "refused";
+    /** Of its JSON text in UTF-8, if it has one; and what its worker allows. */
+    readonly bytes: number | null;
+    readonly limitBytes: number;
   }
   /** A hook of a worker was called; whatever it did, its job is as it was. */
   | {
@@ -48,6 +61,14 @@ export type YardmasterEvent =
     readonly version: number;
     /** What this process knows. */
     readonly known: number;
+    readonly delayMs: number;
+  }
+  /** Its args are encrypted with a key that is not known here; it waits. */
+  | {
+    readonly type: "args_key_unknown";
+    readonly worker: string;
+    /** The id of the key. */
+    readonly key: string;
     readonly delayMs: number;
   }
   /** What their runs came to is written. */

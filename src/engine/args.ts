@@ -1,4 +1,8 @@
+import { redactedFieldsOf } from "../domain/redaction.ts";
+import { isSealed } from "../domain/sealed_args.ts";
+import { checkLeft } from "./redacted_args.ts";
 import type { JsonObject } from "./run_context.ts";
+import type { Sealer } from "./sealer.ts";
 import { type Issue, type SchemaResult, toIssues } from "./standard_schema.ts";
 import { upgradedArgs } from "./upgrade.ts";
 import type { AnyWorker } from "./worker.ts";
@@ -23,18 +27,32 @@ export async function checkArgs(
     : { ok: false, issues: toIssues(result.issues, "args") };
 }
 
+/** What is stored of a job, and what it is read with. */
+export interface StoredArgs {
+  readonly args: JsonObject;
+  readonly meta: unknown;
+  readonly sealer: Sealer;
+}
+
 /**
- * The args of a run, upgraded, and as its worker's schema reads them.
+ * The args of a run: decrypted, upgraded, and as its worker's schema reads them.
+ * It does not miss what was redacted.
  *
- * @throws {Error} If an upgrade throws or they do not match: a normal failure of the attempt. The
+ * @throws {Error} If they can not be decrypted, an upgrade throws or they do not match: a normal failure of the attempt. The
  * worker may have changed since they were stored.
  */
 export async function parseArgs(
   worker: AnyWorker,
-  stored: { readonly args: JsonObject; readonly meta: unknown },
+  { args: stored, meta, sealer }: StoredArgs,
 ): Promise<unknown> {
-  const args = await upgradedArgs(worker, stored);
-  const check = await checkArgs(worker, args);
+  const opened = isSealed(stored)
+    ? await sealer.open(stored, worker.name)
+    : stored;
+  const args = await upgradedArgs(worker, { args: opened, meta });
+  const redacted = redactedFieldsOf(meta);
+  const check = redacted.length === 0 || worker.args === null
+    ? await checkArgs(worker, args)
+    : await checkLeft(worker.args, { args, redacted });
   if (check.ok) return check.args;
   const [first] = check.issues;
   const error = new Error(

@@ -3,6 +3,8 @@ import type { Clock } from "./clock.ts";
 import type { HookCalls } from "./hook_calls.ts";
 import { type Middleware, runThrough } from "./middleware.ts";
 import type { Run } from "./run.ts";
+import type { Sealer } from "./sealer.ts";
+import { isTimeoutMs } from "./timeout.ts";
 import type { AnyWorker } from "./worker.ts";
 
 /** What {@linkcode performRun} goes through. */
@@ -10,6 +12,7 @@ export interface AttemptOptions {
   readonly worker: AnyWorker;
   readonly hooks: HookCalls;
   readonly clock: Clock;
+  readonly sealer: Sealer;
   /** Sets the timers again: they do not run while `onStart` does. */
   readonly restartTimers: () => void;
 }
@@ -17,7 +20,8 @@ export interface AttemptOptions {
 /** Whether `perform` can be called with what is stored, and nothing around it. */
 export function isPlain(worker: AnyWorker): boolean {
   return worker.args === null && worker.hooks === null &&
-    worker.middleware === null && worker.version === 1;
+    worker.middleware === null && worker.version === 1 &&
+    typeof worker.timeoutMs !== "function";
 }
 
 /**
@@ -26,10 +30,17 @@ export function isPlain(worker: AnyWorker): boolean {
  */
 export async function performRun(
   run: Run,
-  { worker, hooks, clock, restartTimers }: AttemptOptions,
+  { worker, hooks, clock, sealer, restartTimers }: AttemptOptions,
 ): Promise<unknown> {
-  run.args = await parseArgs(worker, run.job);
+  const { args, meta } = run.job;
+  run.args = await parseArgs(worker, { args, meta, sealer });
   if (run.aborted !== null) throw run.signal.reason;
+  if (typeof worker.timeoutMs === "function") {
+    run.timeoutMs = chosenTimeoutMs(run, worker);
+    run.stopTimers();
+    restartTimers();
+    if (run.aborted !== null) throw run.signal.reason;
+  }
   run.hooks = worker.hooks;
   const started = hooks.start(run);
   if (started !== null) {
@@ -70,17 +81,47 @@ export function setTimers(
     if (leftMs < 0) return "expired";
     run.addTimer(clock.after(leftMs, onExpired));
   }
-  if (worker.timeoutMs !== null) {
-    const leftMs = worker.timeoutMs - (nowMs - (run.startedMs ?? nowMs));
+  const timeoutMs = timeoutMsOf(run, worker);
+  if (timeoutMs !== null) {
+    const leftMs = timeoutMs - (nowMs - (run.startedMs ?? nowMs));
     run.addTimer(clock.after(leftMs, onTimedOut));
   }
   return "running";
 }
 
 /** What an attempt failed with that took too long. */
-export function timeoutError({ timeoutMs }: AnyWorker): Error {
+export function timeoutError(run: Run, worker: AnyWorker): Error {
+  const timeoutMs = timeoutMsOf(run, worker);
   const error = new Error(`The attempt took longer than ${timeoutMs} ms`);
   error.name = "TimeoutError";
   error.stack = "";
   return error;
+}
+
+/** What a worker says of all its runs, or what it chose for this one. */
+function timeoutMsOf(run: Run, { timeoutMs }: AnyWorker): number | null {
+  return typeof timeoutMs === "function" ? run.timeoutMs : timeoutMs;
+}
+
+/**
+ * Asks a worker how long this run may take.
+ *
+ * @throws What the worker's function throws, and if it answers nonsense: a run
+ * that lost its bound would be worse than an attempt that fails and says why.
+ */
+function chosenTimeoutMs(
+  run: Run,
+  { name, timeoutMs }: AnyWorker,
+): number | null {
+  if (typeof timeoutMs !== "function") return timeoutMs;
+  const chosen: unknown = timeoutMs(run as never);
+  if (chosen === null || isTimeoutMs(chosen)) return chosen;
+  const is = typeof chosen === "number" ? String(chosen) : typeof chosen;
+  const error = new TypeError(
+    `timeoutMs of ${name} answered ${is}; it is whole milliseconds from 1, ` +
+      `or null for no limit`,
+  );
+  // The frames are ours, and say nothing of the host's function.
+  error.stack = "";
+  throw error;
 }

@@ -63,7 +63,10 @@ class RunningEngine implements Engine {
     this.#enqueuer = new Enqueuer({
       database: options.database,
       limiters: this.#limiters,
-      tools: { fingerprints: options.fingerprints ?? new Fingerprints() },
+      tools: {
+        fingerprints: options.fingerprints ?? new Fingerprints(),
+        sealer: this.#parts.sealer,
+      },
       coalesce: options.coalesce ?? false,
       onReady: (queues, { committed }) =>
         committed ? notifier.ready(queues) : notifier.readySoon(queues),

@@ -5,6 +5,8 @@ import type { OnEvent } from "../events.ts";
 import type { Clock } from "./clock.ts";
 import type { QueueOptions } from "./executor_options.ts";
 import type { Fingerprints } from "./fingerprints.ts";
+import { areMiddleware, type Middleware } from "./middleware.ts";
+import type { Sealer } from "./sealer.ts";
 import type { Service } from "./service.ts";
 import type { AnyWorker } from "./worker.ts";
 
@@ -12,6 +14,8 @@ import type { AnyWorker } from "./worker.ts";
 export interface EngineOptions {
   readonly database: Database;
   readonly workers?: readonly AnyWorker[];
+  /** Around every run, outside of what its worker has; 20 at most. */
+  readonly middleware?: readonly Middleware[];
   /** The queues that this process runs; of others it may still enqueue. */
   readonly queues?: Readonly<Record<string, QueueOptions>>;
   /** Services that run beside the engine's own, such as the cron scheduler. */
@@ -24,6 +28,8 @@ export interface EngineOptions {
   readonly coalesce?: boolean;
   /** With the host's key; without one by default. */
   readonly fingerprints?: Fingerprints;
+  /** Encrypts args and decrypts them; without keys when left out. */
+  readonly sealer?: Sealer;
   /** Between two looks for work when nothing is to be found; 1 s. */
   readonly pollMs?: number;
   /** Between two signs of life; 15 s. */
@@ -67,6 +73,10 @@ const QUEUE_LIMIT_MAX = 10_000;
 export function checkEngineOptions(options: EngineOptions): void {
   const names = (options.workers ?? []).map((worker) => worker.name);
   assert(new Set(names).size === names.length, "workers have different names");
+  assert(
+    areMiddleware(options.middleware ?? []),
+    "middleware is a list of at most 20 functions",
+  );
   for (const [name, { limit }] of Object.entries(options.queues ?? {})) {
     assert(isName(name), "a queue's name has 1 to 128 characters");
     assert(

@@ -2,7 +2,9 @@ import { assert } from "../assert.ts";
 import { type OnEvent, quietly } from "../events.ts";
 import type { Notice } from "../store/notices.ts";
 import { Acknowledger } from "./acknowledger.ts";
+import { takesChunks } from "./chunk_gathering.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { wrappedWorkers } from "./engine_middleware.ts";
 import {
   ENGINE_DEFAULTS,
   type EngineOptions,
@@ -19,12 +21,14 @@ import { LimiterKeeper } from "./limiter_keeper.ts";
 import { Lifeline } from "./lifeline.ts";
 import { Listener, Notifier } from "./notifier.ts";
 import { Partitioner } from "./partitioner.ts";
-import { Producer } from "./producer.ts";
+import { Producer, type ProducerOptions } from "./producer.ts";
+import { Producers, type Producing } from "./producers.ts";
 import { Pruner } from "./pruner.ts";
 import { Refresher } from "./refresher.ts";
+import { Sealer } from "./sealer.ts";
 import type { Service } from "./service.ts";
 import { Stager } from "./stager.ts";
-import { waitsForLimiters } from "./worker.ts";
+import { type AnyWorker, waitsForLimiters } from "./worker.ts";
 
 /** What the parts of an engine tell the whole. */
 export interface Signals {
@@ -45,6 +49,7 @@ export interface EngineParts extends Running, Keeping {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: OnEvent;
+  readonly sealer: Sealer;
   readonly guests: readonly Service[];
   /** All services, in the order in which one pass of each makes sense. */
   readonly services: readonly Service[];
@@ -55,7 +60,7 @@ interface Running {
   readonly executor: Executor;
   readonly heartbeat: Heartbeat;
   readonly acknowledger: Acknowledger;
-  readonly producer: Producer;
+  readonly producer: Producing;
   /** `null` where no worker waits for limiters. */
   readonly limited: LimitedProducer | null;
   readonly refresher: Refresher;
@@ -78,6 +83,7 @@ interface Base {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: OnEvent;
+  readonly sealer: Sealer;
 }
 
 /** Puts an engine together. Nothing happens yet. */
@@ -88,7 +94,8 @@ export function engineParts(
   const clock = options.clock ?? systemClock;
   const random = options.random ?? Math.random;
   const onEvent = quietly(options.onEvent);
-  const base: Base = { options, signals, clock, random, onEvent };
+  const sealer = options.sealer ?? new Sealer();
+  const base: Base = { options, signals, clock, random, onEvent, sealer };
   const running = runningParts(base);
   const keeping = keepingParts(base);
   const guests = options.services ?? [];
@@ -107,18 +114,24 @@ export function engineParts(
     new Set(services.map(({ name }) => name)).size === services.length,
     "services have different names",
   );
-  return { ...running, ...keeping, clock, random, onEvent, guests, services };
+  const shared = { clock, random, onEvent, sealer };
+  return { ...running, ...keeping, ...shared, guests, services };
 }
 
 function runningParts(base: Base): Running {
-  const { options, signals, clock, random, onEvent } = base;
-  const { database, workers = [], queues = {} } = options;
+  const { options, signals, clock, random, onEvent, sealer } = base;
+  const { database, queues = {} } = options;
+  const workers = wrappedWorkers(
+    options.workers ?? [],
+    options.middleware ?? [],
+  );
   const executor: Executor = new Executor({
     workers: new Map(workers.map((worker) => [worker.name, worker])),
     queues,
     clock,
     random,
     onEvent,
+    sealer,
     onResult: (result) => acknowledger.add(limited?.watch(result) ?? result),
     isFull: () => acknowledger.full,
     onHungry(queue) {
@@ -141,18 +154,19 @@ function runningParts(base: Base): Running {
       producer.roomy();
     },
   });
-  const producer: Producer = new Producer({
-    database,
-    executor,
-    leases,
-    clock,
-    onEvent,
-    executorId,
-    workers: workers.filter((worker) => !waitsForLimiters(worker))
-      .map((worker) => worker.name),
-    pollMs: options.pollMs ?? ENGINE_DEFAULTS.pollMs,
-    wake: signals.wantsJobs,
-  });
+  const producer: Producing = producerOf(
+    workers.filter((worker) => !waitsForLimiters(worker)),
+    {
+      database,
+      executor,
+      leases,
+      clock,
+      onEvent,
+      executorId,
+      pollMs: options.pollMs ?? ENGINE_DEFAULTS.pollMs,
+      wake: signals.wantsJobs,
+    },
+  );
   const isFull = () => acknowledger.full;
   const limited: LimitedProducer | null = limitedPart(base, {
     executor,
@@ -172,11 +186,37 @@ function runningParts(base: Base): Running {
   return { executor, heartbeat, acknowledger, producer, limited, refresher };
 }
 
+/** Those that take chunks ask for as many jobs as fill them, each for itself. */
+function producerOf(
+  workers: readonly AnyWorker[],
+  options: Omit<ProducerOptions, "workers">,
+): Producing {
+  const chunked = workers.filter(takesChunks);
+  const others = workers.filter((worker) => !takesChunks(worker))
+    .map(({ name }) => name);
+  if (chunked.length === 0) {
+    return new Producer({ ...options, workers: others });
+  }
+  return new Producers((budget) => [
+    ...chunked.map((worker) =>
+      new Producer({
+        ...options,
+        budget,
+        workers: [worker.name],
+        demand: (most) => options.executor.chunkDemand(worker, most),
+      })
+    ),
+    ...others.length === 0
+      ? []
+      : [new Producer({ ...options, budget, workers: others })],
+  ]);
+}
+
 /** A process whose workers wait for no limiter asks for none. */
 function limitedPart(
   { options, signals, clock, onEvent }: Base,
   parts: Pick<LimitedProducerOptions, "executor" | "executorId" | "isFull"> & {
-    readonly producer: Producer;
+    readonly producer: Producing;
   },
 ): LimitedProducer | null {
   const workers = (options.workers ?? []).filter(waitsForLimiters);

@@ -1,15 +1,21 @@
 import type { ClaimedJob, LeaseId, QueueDemand } from "../store/leases.ts";
 import { LEASE_JOBS_MAX } from "../store/leases.ts";
 import type { AbortKind } from "./abort_reason.ts";
-import { isPlain, performRun } from "./attempt.ts";
+import { ChunkCall, type ChunkCallOptions } from "./chunk_call.ts";
+import {
+  type Chunk,
+  ChunkGathering,
+  type ChunkWorker,
+  chunkWorkersOf,
+} from "./chunk_gathering.ts";
+import { ChunkedRun } from "./chunked_run.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { HookCalls } from "./hook_calls.ts";
-import { isNewer } from "./newer_args.ts";
+import { Performer, type PerformerOptions } from "./performer.ts";
 import { Run } from "./run.ts";
 import { Settler } from "./settler.ts";
 import { demandOf, QueueSlots } from "./slots.ts";
 import { Waiters } from "./waiters.ts";
-import type { AnyWorker } from "./worker.ts";
 
 /** Leases that are remembered as not ours; the answer to a claim is not old. */
 const DISOWNED_MAX = 1_000;
@@ -26,6 +32,10 @@ export class Executor {
   #firstQueue = 0;
   readonly #idle = new Waiters();
   readonly #settler: Settler;
+  readonly #tools: ChunkCallOptions & PerformerOptions;
+  readonly #performer: Performer;
+  /** `null` where no worker takes chunks. */
+  readonly #chunked: ReadonlyMap<string, ChunkWorker> | null;
   /** What hooks of its workers are open. */
   readonly hooks: HookCalls;
 
@@ -43,9 +53,16 @@ export class Executor {
       hooks: this.hooks,
       onLetGo: (run) => this.#letGo(run),
     });
+    const { hooks } = this;
+    this.#tools = { ...options, hooks, settler: this.#settler };
+    this.#performer = new Performer(this.#tools);
     const nowMs = options.clock.monotonicMs();
+    this.#chunked = chunkWorkersOf(options.workers);
     for (const [name, { limit }] of Object.entries(options.queues)) {
-      this.#queues.set(name, new QueueSlots(name, { limit, nowMs }));
+      const chunks = this.#chunked === null
+        ? null
+        : new ChunkGathering(options.clock, () => this.beginRuns());
+      this.#queues.set(name, new QueueSlots(name, { limit, nowMs, chunks }));
     }
   }
 
@@ -77,10 +94,26 @@ export class Executor {
     const queues = [...this.#queues.values()];
     // Each pass begins with another, or a busy first one would starve the rest.
     this.#firstQueue = (this.#firstQueue + 1) % Math.max(queues.length, 1);
+    const nowMs = this.#options.clock.monotonicMs();
     return demandOf(queues, {
       first: this.#firstQueue,
-      nowMs: this.#options.clock.monotonicMs(),
       jobsMax: Math.min(jobsMax, LEASE_JOBS_MAX),
+      ask: (queue, most) => queue.demand({ nowMs, jobsMax: most }),
+    });
+  }
+
+  /** What to claim now of a worker that takes chunks, to fill them. */
+  chunkDemand(
+    { chunk: { size } }: ChunkWorker,
+    jobsMax: number,
+  ): QueueDemand[] {
+    if (this.#full) return [];
+    const nowMs = this.#options.clock.monotonicMs();
+    const queues = [...this.#queues.values()];
+    return demandOf(queues, {
+      first: this.#firstQueue,
+      jobsMax: Math.min(jobsMax, LEASE_JOBS_MAX),
+      ask: (queue, most) => queue.chunkDemand({ size, nowMs, jobsMax: most }),
     });
   }
 
@@ -89,11 +122,29 @@ export class Executor {
     const nowMs = this.#options.clock.monotonicMs();
     for (const job of jobs) {
       if (this.#disowned.has(job.leaseId)) continue;
-      const run = new Run(job, nowMs);
+      const queue = this.#queues.get(job.queue);
+      const chunked = this.#chunked?.get(job.worker);
+      const run = chunked === undefined
+        ? new Run(job, nowMs)
+        : new ChunkedRun(job, nowMs);
       this.#runs.add(run);
-      this.#queues.get(job.queue)?.buffer(run);
+      if (chunked === undefined) queue?.buffer(run);
+      else queue?.chunks?.add(run as ChunkedRun, chunked);
     }
     this.beginRuns();
+  }
+
+  /** Lets chunks begin as they are, since nothing comes to fill them. */
+  ripenChunks(): void {
+    if (this.#chunked === null) return;
+    for (const queue of this.#queues.values()) queue.chunks?.ripenAll();
+    this.beginRuns();
+  }
+
+  /** Whether jobs wait for others to share a call with. */
+  get gathers(): boolean {
+    return this.#chunked !== null &&
+      [...this.#queues.values()].some(({ chunks }) => chunks?.gathers);
   }
 
   /**
@@ -115,9 +166,10 @@ export class Executor {
 
   #begin(queue: QueueSlots): void {
     while (!this.#turning && !this.#full) {
-      const run = queue.takeNext();
-      if (run === null) break;
-      void this.#run(run, queue);
+      const next = queue.takeNext();
+      if (next === null) break;
+      if (next instanceof Run) void this.#run(next, queue);
+      else void this.#runChunk(next, queue);
     }
   }
 
@@ -130,6 +182,13 @@ export class Executor {
       }
     }
     this.#tellIfIdle();
+  }
+
+  /** Gives back jobs that have waited for a slot since before. */
+  giveBackOld(sinceMs: number): void {
+    const isOld = (run: Run) => run.waitsSinceMs < sinceMs;
+    for (const { chunks } of this.#queues.values()) chunks?.oweIf(isOld);
+    this.giveBackBuffered(isOld);
   }
 
   /** Gives back what runs, whatever it still does. */
@@ -168,12 +227,26 @@ export class Executor {
     run.startedMs = this.#options.clock.monotonicMs();
     const worker = this.#options.workers.get(run.job.worker);
     try {
-      if (worker !== undefined) await this.#perform(run, worker);
+      if (worker !== undefined) await this.#performer.perform(run, worker);
     } finally {
       run.stopTimers();
       queue.finish(run);
       this.#runs.delete(run);
       if (run.overstays) this.#overstaying -= 1;
+      this.#afterRun(queue);
+    }
+  }
+
+  async #runChunk(chunk: Chunk, queue: QueueSlots): Promise<void> {
+    try {
+      await new ChunkCall(chunk, this.#tools).run();
+    } finally {
+      queue.finish(chunk);
+      for (const run of chunk.runs) {
+        run.stopTimers();
+        this.#runs.delete(run);
+        if (run.overstays) this.#overstaying -= 1;
+      }
       this.#afterRun(queue);
     }
   }
@@ -199,33 +272,15 @@ export class Executor {
     }, 0);
   }
 
-  async #perform(run: Run, worker: AnyWorker): Promise<void> {
-    const settler = this.#settler;
-    // Cancelled, or lost, while it waited for its slot.
-    if (run.aborted !== null) return settler.giveBack(run);
-    if (settler.setTimers(run, worker) === "expired") return;
-    if (isNewer(run, worker)) return settler.turnAway(run, worker);
-    try {
-      const value = isPlain(worker)
-        ? await worker.perform(run.job.args as never, run as never)
-        : await performRun(run, {
-          worker,
-          hooks: this.hooks,
-          clock: this.#options.clock,
-          restartTimers: () => settler.setTimers(run, worker),
-        });
-      settler.end(run, { worker, value });
-    } catch (error) {
-      if (run.settled) return;
-      // What a run throws once it was told to stop says nothing about the job.
-      if (run.aborted !== null) return settler.giveBack(run);
-      settler.fail(run, { worker, kind: "failed", error });
-    }
-  }
-
+  /** Of a chunk none is let go before all of them are. */
   #letGo(run: Run): void {
-    run.overstays = true;
-    this.#overstaying += 1;
+    const runs = run instanceof ChunkedRun ? run.chunk?.runs ?? [] : [run];
+    if (!runs.every((each) => each.settled)) return;
+    for (const each of runs) {
+      if (each.overstays) continue;
+      each.overstays = true;
+      this.#overstaying += 1;
+    }
     this.#tellIfIdle();
   }
 

@@ -1,6 +1,7 @@
 import type { OnEvent } from "../events.ts";
 import type { EndedRun } from "./ended_run.ts";
 import type { Clock } from "./clock.ts";
+import type { Sealer } from "./sealer.ts";
 import type { AnyWorker } from "./worker.ts";
 
 /** A queue as a host declares it. */
@@ -14,6 +15,8 @@ export interface ExecutorOptions {
   readonly workers: ReadonlyMap<string, AnyWorker>;
   readonly queues: Readonly<Record<string, QueueOptions>>;
   readonly clock: Clock;
+  /** Reads args that were encrypted. */
+  readonly sealer: Sealer;
   readonly random: () => number;
   readonly onEvent: OnEvent;
   readonly onResult: (result: EndedRun) => void;

@@ -15,20 +15,40 @@ const WAIT_MOST_MS = 5 * 60_000;
 const JITTER = 0.2;
 
 /**
- * Turns jobs away whose args are newer than the code of this process: newer code
- * enqueued them, and newer code will know what to do with them.
+ * How long jobs wait that this process can not run and another one can.
  *
  * A deploy is over in minutes, so at first they come back soon. After a rollback
  * nobody may know them for days, and they must not be claimed and turned away
  * all the time.
  */
-export class NewerArgs {
+export class GrowingWait {
   readonly #clock: Clock;
-  /** Of each worker: when this process first met one. */
+  /** Of each cause: when this process first met one. */
   readonly #sinceMs = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** @param random From 0 up to 1: they must not come back together. */
+  nextMs(cause: string, random: number): number {
+    const nowMs = this.#clock.monotonicMs();
+    const sinceMs = this.#sinceMs.get(cause) ?? nowMs;
+    this.#sinceMs.set(cause, sinceMs);
+    const waitMs = Math.max(nowMs - sinceMs, WAIT_LEAST_MS);
+    return Math.round(Math.min(waitMs, WAIT_MOST_MS) * (1 + JITTER * random));
+  }
+}
+
+/**
+ * Turns jobs away whose args are newer than the code of this process: newer code
+ * enqueued them, and newer code will know what to do with them.
+ */
+export class NewerArgs {
+  readonly #wait: GrowingWait;
+
+  constructor(clock: Clock) {
+    this.#wait = new GrowingWait(clock);
   }
 
   /** What becomes of a run whose args are newer. */
@@ -40,7 +60,7 @@ export class NewerArgs {
   ): Settlement {
     const version = argsVersionOf(run.job.meta);
     const known = worker.version;
-    const delayMs = this.#delayMs(worker.name, random());
+    const delayMs = this.#wait.nextMs(worker.name, random());
     onEvent({
       type: "args_too_new",
       worker: worker.name,
@@ -49,13 +69,5 @@ export class NewerArgs {
       delayMs,
     });
     return tooNew(run, { tookMs, version, known, delayMs });
-  }
-
-  #delayMs(worker: string, random: number): number {
-    const nowMs = this.#clock.monotonicMs();
-    const sinceMs = this.#sinceMs.get(worker) ?? nowMs;
-    this.#sinceMs.set(worker, sinceMs);
-    const waitMs = Math.max(nowMs - sinceMs, WAIT_LEAST_MS);
-    return Math.round(Math.min(waitMs, WAIT_MOST_MS) * (1 + JITTER * random));
   }
 }

@@ -1,6 +1,9 @@
 /** What is checked of a job before it is inserted. */
 import { withArgsVersion } from "../domain/args_version.ts";
 import { normalizeTags } from "../domain/job.ts";
+import { receiptRule } from "../domain/receipt.ts";
+import { withRedactedFields } from "../domain/redaction.ts";
+import { isSealed, SEALED_KEY } from "../domain/sealed_args.ts";
 import { weightProblem } from "../domain/limiter.ts";
 import {
   uniqueParts,
@@ -8,9 +11,17 @@ import {
   uniqueRule,
 } from "../domain/unique_key.ts";
 import type { JobInsert } from "../store/jobs.ts";
+import type { JobReceipt } from "../store/receipts.ts";
 import { checkArgs } from "./args.ts";
-import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
+import {
+  checkOptions,
+  checkUnique,
+  type EnqueueOptions,
+} from "./enqueue_options.ts";
 import type { Fingerprints } from "./fingerprints.ts";
+import { hidden } from "./hidden_args.ts";
+import { receiptOf } from "./receipts.ts";
+import type { Sealer } from "./sealer.ts";
 import type { Issue } from "./standard_schema.ts";
 import { NOTHING_STORED, type StoredJson, toStored } from "./stored_json.ts";
 import {
@@ -29,6 +40,7 @@ export interface EnqueueInput {
 /** What the host brings along to make a job of an input. */
 export interface PrepareTools {
   readonly fingerprints: Fingerprints;
+  readonly sealer: Sealer;
 }
 
 /** What was checked, and is to be inserted. */
@@ -88,6 +100,13 @@ function toPreparation(
     if (message === null) continue;
     issues.push({ path: `args.${limiter.weightBy}`, message });
   }
+  if (isSealed(args.value)) {
+    const message = "is a name that args can not have: it is ours";
+    issues.push({ path: `args.${SEALED_KEY}`, message });
+  }
+  if (issues.length === 0 && (worker.unique || options.unique)) {
+    issues.push(...checkUnique(worker.unique, options));
+  }
   if (issues.length > 0) return { ok: false, issues };
   const plain: JobInsert = {
     queue: options.queue ?? worker.queue,
@@ -95,7 +114,7 @@ function toPreparation(
     // Not a getter: that would cost more than to read the text.
     args: args.value,
     argsText: args.text,
-    meta: withArgsVersion(meta.value, worker.version),
+    meta: withArgsVersion(withRedactedFields(meta.value, []), worker.version),
     tags: options.tags === undefined && worker.tags.length === 0
       ? worker.tags
       : normalizeTags([...worker.tags, ...options.tags ?? []]),
@@ -110,9 +129,27 @@ function toPreparation(
   const length = args.text.length + meta.text.length;
   const gated = isRefusedByLimiters(worker);
   const prepared = { insert, rule, gated, length };
-  return rule === null
+  const plainly: Preparation | Promise<Preparation> = rule === null
     ? { ok: true, prepared }
     : toUnique(prepared, { rule, tools });
+  const receipt = receiptRule(worker.idempotent, options);
+  const ready = receipt === null ? plainly : toIdempotent(
+    plainly,
+    receiptOf(receipt, { ...tools, worker, args: args.value }),
+  );
+  return worker.secrets === null
+    ? ready
+    : hidden(worker, { ready, sealer: tools.sealer });
+}
+
+async function toIdempotent(
+  preparing: Preparation | Promise<Preparation>,
+  digesting: Promise<JobReceipt>,
+): Promise<Preparation> {
+  const [ready, receipt] = await Promise.all([preparing, digesting]);
+  if (!ready.ok) return ready;
+  const insert = { ...ready.prepared.insert, receipt };
+  return { ok: true, prepared: { ...ready.prepared, insert } };
 }
 
 async function toUnique(
@@ -133,6 +170,10 @@ async function toUnique(
     states: rule.states,
     periodMs: rule.periodMs,
   };
-  const insert = { ...prepared.insert, unique };
+  const insert = {
+    ...prepared.insert,
+    unique,
+    ...(rule.debounce !== null && { delayMs: rule.debounce.delayMs }),
+  };
   return { ok: true, prepared: { ...prepared, insert } };
 }

@@ -1,11 +1,11 @@
 import { newerArgsMessage } from "../domain/args_version.ts";
 import { chooseBackoffMs } from "../domain/backoff.ts";
 import { errorFacts, storable } from "../domain/fingerprint.ts";
-import { afterFailure, JOB_BOUNDS } from "../domain/job.ts";
-import { isStorableJson } from "../domain/storable.ts";
+import { afterFailure } from "../domain/job.ts";
 import type { OnEvent, RunEnd } from "../events.ts";
 import type { RunEvent, RunResult } from "../store/outcomes.ts";
 import type { HookNote } from "./hooks.ts";
+import { storableOutput } from "./output.ts";
 import type { Run } from "./run.ts";
 import { isVerdict, type Verdict } from "./verdict.ts";
 import type { AnyWorker } from "./worker.ts";
@@ -40,9 +40,12 @@ export function returned(
 ): Settlement {
   if (isVerdict(value)) return decided(run, value, context);
   const result: RunResult = resultOf(run, { ...context, to: "completed" });
-  const output = worker.recordOutput && value !== undefined
-    ? storableOutput(run, value, context.onEvent)
-    : null;
+  const { recordOutput: rule } = worker;
+  const output = rule === null ? null : storableOutput(value, {
+    worker: run.worker,
+    rule,
+    onEvent: context.onEvent,
+  });
   const settlement: Settlement = {
     result: output === null ? result : { ...result, output },
     end: "completed",
@@ -93,6 +96,18 @@ export function tooNew(
   },
 ): Settlement {
   const message = newerArgsMessage({ version, known });
+  return postponed(run, { tookMs, delayMs, message });
+}
+
+/** What becomes of a run that another executor can do, and this one can not. */
+export function postponed(
+  run: Run,
+  { tookMs, delayMs, message }: {
+    readonly tookMs: number;
+    readonly delayMs: number;
+    readonly message: string;
+  },
+): Settlement {
   return {
     result: {
       ...resultOf(run, { tookMs, to: "scheduled" }),
@@ -170,32 +185,6 @@ function resultOf(
 ): RunResult {
   const { leaseId, jobId, attempt } = run.job;
   return { leaseId, jobId, attempt, to, tookMs };
-}
-
-function storableOutput(
-  run: Run,
-  value: unknown,
-  onEvent: OnEvent,
-): NonNullable<RunResult["output"]> | null {
-  const text = toJson(value);
-  if (text === null) {
-    onEvent({ type: "output_dropped", worker: run.worker, why: "not_json" });
-    return null;
-  }
-  if (text.length > JOB_BOUNDS.jsonLengthMax) {
-    onEvent({ type: "output_dropped", worker: run.worker, why: "too_large" });
-    return null;
-  }
-  return { value: JSON.parse(text), length: text.length };
-}
-
-function toJson(value: unknown): string | null {
-  try {
-    const text = JSON.stringify(value);
-    return text !== undefined && isStorableJson(text) ? text : null;
-  } catch {
-    return null;
-  }
 }
 
 /** `undefined` where a bundler took the address of the module away. */

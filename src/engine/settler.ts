@@ -13,6 +13,7 @@ import {
   returned,
   type Settlement,
 } from "./run_result.ts";
+import { UnknownKeys } from "./unknown_keys.ts";
 import type { AnyWorker } from "./worker.ts";
 
 /** What the settler needs. */
@@ -37,12 +38,14 @@ export interface Failure {
 export class Settler {
   readonly #options: SettlerOptions;
   readonly #newerArgs: NewerArgs;
+  readonly #unknownKeys: UnknownKeys;
   /** Jobs that went back without burning an attempt, since this process began. */
   givenBack = 0;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
     this.#newerArgs = new NewerArgs(options.clock);
+    this.#unknownKeys = new UnknownKeys(options.clock);
   }
 
   /** A run that returned, if it is still waited for. */
@@ -80,6 +83,12 @@ export class Settler {
     this.#settle(run, this.#newerArgs.settle(run, context));
   }
 
+  /** A run whose args are encrypted with a key that is not known here. */
+  turnAwaySealed(run: Run, key: string): void {
+    const context = { ...this.#context(run), key };
+    this.#settle(run, this.#unknownKeys.settle(run, context));
+  }
+
   /** Gives up a run, whatever it still does. */
   letGo(run: Run): void {
     this.#options.onLetGo(run);
@@ -115,7 +124,7 @@ export class Settler {
   #timeOut(run: Run, worker: AnyWorker): void {
     if (run.settled) return;
     run.abort("timeout");
-    const error = timeoutError(worker);
+    const error = timeoutError(run, worker);
     this.fail(run, { worker, kind: "timed_out", error });
     this.letGo(run);
   }

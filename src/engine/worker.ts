@@ -1,12 +1,18 @@
 import type { Backoff } from "../domain/backoff.ts";
 import { JOB_BOUNDS } from "../domain/job.ts";
 import type { Limiter } from "../domain/limiter.ts";
+import { secretsOf } from "../domain/redaction.ts";
+import type { RecordOutput } from "../domain/output.ts";
+import type { IdempotentOptions } from "../domain/receipt.ts";
 import type { UniqueOptions } from "../domain/unique_key.ts";
 import type { AnyWorker } from "./any_worker.ts";
 import { hooksOf, type WorkerHooks } from "./hooks.ts";
 import type { AllOf, MiddlewareGiving } from "./middleware.ts";
+import type { WithoutRedacted } from "./redacted_args.ts";
 import type { JsonObject, RunContext } from "./run_context.ts";
+import { outputRule } from "./output.ts";
 import type { StandardSchema } from "./standard_schema.ts";
+import type { TimeoutMs } from "./timeout.ts";
 import type { Upgrades } from "./upgrade.ts";
 import type { Verdict } from "./verdict.ts";
 import { checkWorker } from "./worker_checks.ts";
@@ -20,7 +26,8 @@ export interface WorkerDefinition<
   Parsed,
   Output,
   Given extends readonly object[] = readonly object[],
-> extends WorkerHooks<Parsed, Output> {
+  Redacted extends string = string,
+> extends WorkerHooks<WithoutRedacted<Parsed, Redacted>, Output> {
   /** 1 to 128 characters. It is in the rows: renaming leaves old jobs alone. */
   readonly name: string;
   /** Where its jobs wait unless the call says otherwise; `default`. */
@@ -32,7 +39,7 @@ export interface WorkerDefinition<
    * and whatever is thrown is a failed attempt.
    */
   readonly perform: (
-    args: Parsed,
+    args: WithoutRedacted<Parsed, Redacted>,
     context: RunContext<AllOf<Given>>,
   ) => Output | Verdict | Promise<Output | Verdict>;
   /** 1 to 1000; 20 by default. */
@@ -46,15 +53,23 @@ export interface WorkerDefinition<
   /**
    * An attempt that takes longer has failed, then and there. Its signal aborts,
    * and its slot stays taken until `perform` settles: a run that ignores the
-   * signal does not make room for another.
+   * signal does not make room for another. A function says it for each run.
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: TimeoutMs<Parsed>;
   /** From enqueue; after that the job is cancelled, running or not. */
   readonly deadlineMs?: number;
-  /** Keeps what `perform` returned, as JSON of at most 1 MiB. */
-  readonly recordOutput?: boolean;
+  /**
+   * Keeps what `perform` returned, as JSON, when the job completes. `true`: up to
+   * 65,536 bytes, for 7 days. What is larger is dropped and never cut.
+   */
+  readonly recordOutput?: boolean | RecordOutput;
   /** When two of its jobs count as the same; never when left out. */
   readonly unique?: boolean | UniqueOptions;
+  /**
+   * A job that was asked for before, with the same args, is not inserted again but
+   * answered with; `true` for 24 hours.
+   */
+  readonly idempotent?: true | IdempotentOptions;
   /** What holds its jobs back, as `defineLimiter()` made it; up to 5. */
   readonly limiters?: readonly Limiter[];
   /**
@@ -67,8 +82,21 @@ export interface WorkerDefinition<
    * of version 1 into those of version 2.
    */
   readonly upgrade?: Upgrades;
+  /**
+   * Paths into its args that are not stored, such as `["token", "card.number"]`:
+   * checked at enqueue, and absent when it runs. Up to 50.
+   */
+  readonly redact?: readonly Redacted[];
+  /**
+   * Paths into its args that are stored encrypted, or `true` for all of them.
+   * Needs the option `encryption`.
+   */
+  readonly encrypt?: boolean | readonly string[];
   /** What stands around `perform`, the first one outermost; 20 at most. */
-  readonly middleware?: MiddlewareGiving<Given, Parsed>;
+  readonly middleware?: MiddlewareGiving<
+    Given,
+    WithoutRedacted<Parsed, Redacted>
+  >;
 }
 
 declare const types: unique symbol;
@@ -105,8 +133,9 @@ export function defineWorker<
   Parsed,
   Output = unknown,
   const Given extends readonly object[] = readonly object[],
+  const Redacted extends string = never,
 >(
-  definition: WorkerDefinition<Input, Parsed, Output, Given> & {
+  definition: WorkerDefinition<Input, Parsed, Output, Given, Redacted> & {
     readonly args: StandardSchema<Input, Parsed>;
   },
 ): Worker<Input, Output>;
@@ -129,15 +158,18 @@ export function defineWorker<Input, Parsed, Output>(
     maxAttempts: definition.maxAttempts ?? JOB_BOUNDS.maxAttemptsDefault,
     args: definition.args as StandardSchema | undefined ?? null,
     perform: definition.perform as AnyWorker["perform"],
+    chunk: null,
     tags: definition.tags ?? NO_TAGS,
     backoff: definition.backoff,
     timeoutMs: definition.timeoutMs ?? null,
     deadlineMs: definition.deadlineMs ?? null,
-    recordOutput: definition.recordOutput ?? false,
+    recordOutput: outputRule(definition.recordOutput, definition.name),
     unique: definition.unique,
+    idempotent: definition.idempotent,
     limiters: definition.limiters ?? NO_LIMITERS,
     version: definition.version ?? 1,
     upgrade: definition.upgrade ?? NO_UPGRADES,
+    secrets: secretsOf(definition),
     hooks: hooksOf(definition),
     middleware: middleware?.length === 0 ? null : middleware,
   };

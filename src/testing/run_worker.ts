@@ -1,11 +1,16 @@
 import { withArgsVersion } from "../domain/args_version.ts";
+import { withRedactedFields } from "../domain/redaction.ts";
+import { takeOut } from "../domain/secret_paths.ts";
 import type { JobId } from "../domain/job.ts";
 import { performRun, setTimers, timeoutError } from "../engine/attempt.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
+import { wrapped } from "../engine/engine_middleware.ts";
 import { HookCalls } from "../engine/hook_calls.ts";
+import type { Middleware } from "../engine/middleware.ts";
 import { Run } from "../engine/run.ts";
 import type { JsonObject, RunContext } from "../engine/run_context.ts";
 import { failed, returned, type Settlement } from "../engine/run_result.ts";
+import { Sealer } from "../engine/sealer.ts";
 import { isVerdict } from "../engine/verdict.ts";
 import type { AnyWorker, Worker } from "../engine/worker.ts";
 import { type OnEvent, quietly } from "../events.ts";
@@ -23,6 +28,8 @@ export interface RunWorkerOptions<Input> {
   readonly args: Input;
   /** Of the args, to see them upgraded; the worker's own when left out. */
   readonly version?: number;
+  /** What the host puts around every run, outside of the worker's own. */
+  readonly middleware?: readonly Middleware[];
   /** What the run is told about itself, where the test cares. */
   readonly context?: Partial<RunContext>;
   /** Timers of the run and of its hooks; those of the runtime when left out. */
@@ -33,13 +40,14 @@ export interface RunWorkerOptions<Input> {
 
 /**
  * Runs a worker in this process, with no database, as the engine does: args go
- * through JSON and through its schema; its hooks, its middleware and its timeout
+ * through JSON, lose what the worker redacts, and go through its schema; its hooks, its middleware and its timeout
  * are in force. It resolves when its hooks have ended.
  */
 export async function runWorker<Input, Output>(
-  worker: Worker<Input, Output>,
+  given: Worker<Input, Output>,
   options: RunWorkerOptions<Input>,
 ): Promise<RunOutcome<Output>> {
+  const worker = wrapped(given, options.middleware ?? []);
   const { clock = systemClock } = options;
   const onEvent = quietly(options.onEvent);
   const hooks = new HookCalls({ clock, onEvent, onRoom: () => {} });
@@ -76,12 +84,13 @@ async function timed(
   return await new Promise((resolve, reject) => {
     const onTimedOut = () => {
       run.abort("timeout");
-      reject(timeoutError(worker));
+      reject(timeoutError(run, worker));
     };
     const restartTimers = () =>
       void setTimers(run, { worker, clock, onExpired: () => {}, onTimedOut });
     restartTimers();
-    performRun(run, { worker, hooks, clock, restartTimers })
+    const sealer = new Sealer();
+    performRun(run, { worker, hooks, clock, sealer, restartTimers })
       .finally(() => run.stopTimers())
       .then(resolve, reject);
   });
@@ -141,6 +150,10 @@ function jobOf(
     readonly context: Partial<RunContext>;
   },
 ): ClaimedJob {
+  const { left, paths } = takeOut(
+    JSON.parse(JSON.stringify(args)) as JsonObject,
+    worker.secrets?.redact ?? [],
+  );
   return {
     leaseId: "1",
     jobId: context.jobId ?? ANY_ID,
@@ -148,8 +161,11 @@ function jobOf(
     maxAttempts: context.maxAttempts ?? worker.maxAttempts,
     queue: context.queue ?? worker.queue,
     worker: context.worker ?? worker.name,
-    args: JSON.parse(JSON.stringify(args)) as JsonObject,
-    meta: withArgsVersion(context.meta ?? {}, version) as JsonObject,
+    args: left,
+    meta: withRedactedFields(
+      withArgsVersion(context.meta ?? {}, version),
+      paths,
+    ),
     tags: context.tags ?? worker.tags,
     priority: context.priority ?? worker.priority,
     deadlineInMs: null,

@@ -6,9 +6,12 @@
  */
 import type { Database } from "../db/database.ts";
 import { type Sql, sql } from "../db/sql.ts";
+import type { EncryptionKeys } from "../domain/key_ring.ts";
 import type { OnEvent } from "../events.ts";
 import type { Clock } from "../engine/clock.ts";
 import { createEngine } from "../engine/engine.ts";
+import { Sealer } from "../engine/sealer.ts";
+import type { Middleware } from "../engine/middleware.ts";
 import type { TickReport } from "../engine/tick.ts";
 import type { AnyWorker } from "../engine/worker.ts";
 
@@ -21,10 +24,14 @@ export type { RunOutcome, RunWorkerOptions } from "./run_worker.ts";
 export interface DrainOptions {
   readonly database: Database;
   readonly workers: readonly AnyWorker[];
+  /** What the host puts around every run. */
+  readonly middleware?: readonly Middleware[];
   /** The queues to run; those of the workers by default. */
   readonly queues?: readonly string[];
   /** Jobs to run at most; 1,000. */
   readonly maxJobs?: number;
+  /** As the host hands it in: for jobs whose args are encrypted. */
+  readonly encryption?: EncryptionKeys;
   readonly clock?: Clock;
   readonly onEvent?: OnEvent;
 }
@@ -46,8 +53,10 @@ export async function drain(options: DrainOptions): Promise<TickReport> {
     queues: Object.fromEntries(
       queues.map((queue) => [queue, { limit: DRAIN_LIMIT }]),
     ),
+    ...(options.middleware && { middleware: options.middleware }),
     name: "drain",
     notify: false,
+    ...(options.encryption && { sealer: new Sealer(options.encryption) }),
     ...(options.clock && { clock: options.clock }),
     ...(options.onEvent && { onEvent: options.onEvent }),
   });

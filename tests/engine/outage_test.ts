@@ -7,6 +7,7 @@ import { systemClock } from "../../src/engine/clock.ts";
 import { createEngine } from "../../src/engine/engine.ts";
 import { withDeadline } from "../../src/engine/deadline.ts";
 import { Executor } from "../../src/engine/executor.ts";
+import { Sealer } from "../../src/engine/sealer.ts";
 import { HeldLeases } from "../../src/engine/held_leases.ts";
 import { Heartbeat } from "../../src/engine/heartbeat.ts";
 import { Refresher } from "../../src/engine/refresher.ts";
@@ -76,6 +77,7 @@ async function world(
     ...base,
     workers: new Map([["endless", endless]]),
     queues: { default: { limit: 1 } },
+    sealer: new Sealer(),
     random: () => 0,
     onResult: (result) => acknowledger.add(result),
     isFull: () => false,

@@ -1,6 +1,7 @@
 /** An executor without a database. */
 import type { EndedRun } from "../../src/engine/ended_run.ts";
 import { Executor } from "../../src/engine/executor.ts";
+import { Sealer } from "../../src/engine/sealer.ts";
 import type { AnyWorker } from "../../src/engine/worker.ts";
 import type { YardmasterEvent } from "../../src/events.ts";
 import type { ClaimedJob } from "../../src/store/leases.ts";
@@ -28,14 +29,17 @@ export function executorWorld(
   {
     answer = "applied" as Acknowledgement | "later",
     clock = createTestClock(),
+    limit = 10,
+    others = [] as readonly AnyWorker[],
   } = {},
 ) {
   const results: EndedRun[] = [];
   const events: YardmasterEvent[] = [];
   const executor = new Executor({
-    workers: new Map([["work", worker]]),
-    queues: { default: { limit: 10 } },
+    workers: new Map([worker, ...others].map((each) => [each.name, each])),
+    queues: { default: { limit } },
     clock,
+    sealer: new Sealer(),
     random: () => 0,
     onEvent: (event) => events.push(event),
     onResult(result) {
