@@ -70,6 +70,8 @@ export type {
   EnqueueResult,
 } from "./src/engine/enqueue.ts";
 export type { EnqueueOptions } from "./src/engine/enqueue_options.ts";
+export type { IdempotentOptions } from "./src/domain/receipt.ts";
+export type { Asked, ReceiptApi } from "./src/engine/receipts.ts";
 export type {
   Replaceable,
   StateGroup,
@@ -78,6 +80,16 @@ export type {
 } from "./src/domain/unique_key.ts";
 export type { JobId, JobState } from "./src/domain/job.ts";
 export type { TickOptions, TickReport } from "./src/engine/tick.ts";
+
+// What runs leave, and how jobs end.
+export type {
+  JobOutput,
+  JobRef,
+  NoOutput,
+  OutputOf,
+  ReadOutput,
+} from "./src/engine/job_output.ts";
+export type { JsonOf, KeepClass, RecordOutput } from "./src/domain/output.ts";
 
 // Cron.
 export type {

@@ -15,7 +15,9 @@ import { ENGINE_DEFAULTS } from "./engine/engine_options.ts";
 import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
 import type { EnqueueOptions } from "./engine/enqueue_options.ts";
 import { Fingerprints } from "./engine/fingerprints.ts";
+import { outputReader, type ReadOutput } from "./engine/job_output.ts";
 import { type LimiterApi, limiterApi } from "./engine/limiter_api.ts";
+import { type ReceiptApi, receiptApi } from "./engine/receipts.ts";
 import type { Service } from "./engine/service.ts";
 import type { TickOptions, TickReport } from "./engine/tick.ts";
 import type { AnyWorker, Worker } from "./engine/worker.ts";
@@ -55,6 +57,8 @@ class JoinedYardmaster implements Yardmaster {
   readonly #options: ParsedOptions;
   readonly #engine: Engine;
   readonly limiters: LimiterApi;
+  readonly receipts: ReceiptApi;
+  readonly readOutput: ReadOutput;
   #operator: OperatorApi | null = null;
   #synced = false;
 
@@ -62,6 +66,9 @@ class JoinedYardmaster implements Yardmaster {
     this.#options = options;
     const { database, executor } = options;
     this.limiters = limiterApi(database);
+    const fingerprints = new Fingerprints(options.fingerprintKey);
+    this.receipts = receiptApi(database, fingerprints);
+    this.readOutput = outputReader(database);
     // Of the engine's own services, the engine bounds the waiting itself.
     const patient = withDeadline(database, {
       clock: systemClock,
@@ -70,6 +77,7 @@ class JoinedYardmaster implements Yardmaster {
     this.#engine = createEngine({
       database,
       workers: options.workers,
+      middleware: options.middleware,
       queues: options.queues,
       services: [this.#scheduler(patient), previewSweeper(patient)],
       ...(executor.name === undefined ? {} : { name: executor.name }),
@@ -80,7 +88,7 @@ class JoinedYardmaster implements Yardmaster {
       pollMs: options.pollMs,
       notify: options.notify,
       coalesce: options.coalesce,
-      fingerprints: new Fingerprints(options.fingerprintKey),
+      fingerprints,
       onEvent: (event) => this.#heard(event),
     });
   }

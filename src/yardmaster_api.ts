@@ -7,7 +7,9 @@ import type { JobExplanation } from "./domain/explain_told.ts";
 import type { JobId } from "./domain/job.ts";
 import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
 import type { EnqueueOptions } from "./engine/enqueue_options.ts";
+import type { ReadOutput } from "./engine/job_output.ts";
 import type { LimiterApi } from "./engine/limiter_api.ts";
+import type { ReceiptApi } from "./engine/receipts.ts";
 import type { TickOptions, TickReport } from "./engine/tick.ts";
 import type { AnyWorker, Worker } from "./engine/worker.ts";
 
@@ -48,10 +50,19 @@ export interface Yardmaster {
   cancel(jobId: JobId): Promise<boolean>;
   /** Tells why a job is not running, and what can be done; null if unknown. */
   explain(jobId: JobId): Promise<JobExplanation | null>;
+  /**
+   * Reads what the run of a job left, if its worker has `recordOutput`; or tells
+   * why there is nothing. It can be read until it expires, also when the job is
+   * gone. With the worker, the output has its type: that of what `perform`
+   * returns, as JSON gives it back.
+   */
+  readonly readOutput: ReadOutput;
   /** Cron entries that the host writes at run time. */
   readonly cron: CronApi;
   /** What the host's own code tells limiters, such as to cool down. */
   readonly limiters: LimiterApi;
+  /** What was asked for before, and is to be forgotten. */
+  readonly receipts: ReceiptApi;
   /**
    * Does from code what the pages do, with the same checks.
    *

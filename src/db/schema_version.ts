@@ -110,7 +110,7 @@ export function compareSchema(
 /** @throws {SchemaVersionError} If this code can not run on that schema. */
 export function mustWork(
   comparison: SchemaComparison,
-  action: "migrate" | "start",
+  action: "enqueue" | "migrate" | "start",
 ): void {
   if (comparison.works) return;
   throw new SchemaVersionError(`Cannot ${action}: ${comparison.message}`, {

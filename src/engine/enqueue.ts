@@ -1,9 +1,15 @@
 import type { Database } from "../db/database.ts";
-import { type JobId, jobInsertedAt } from "../domain/job.ts";
-import { blockerSentence, type LimiterBlocker } from "../domain/limiter.ts";
 import { admitInserted, type RefusedJobs } from "../store/enqueue_gate.ts";
 import { type InsertAnswer, insertJobs, INSERTS_MAX } from "../store/jobs.ts";
-import { replaceJob } from "../store/unique_keys.ts";
+import { takeBackReceipts } from "../store/receipts.ts";
+import {
+  type Answered,
+  LOOKS_MAX,
+  mayOverwrite,
+  mustNotBeLost,
+  overwriteHolders,
+} from "./conflicts.ts";
+import { type EnqueueResult, toBlocked, toResult } from "./enqueue_result.ts";
 import type { Inserter } from "./inserter.ts";
 import {
   type EnqueueInput,
@@ -12,39 +18,11 @@ import {
   type Prepared,
   type PrepareTools,
 } from "./prepare.ts";
-import type { Issue } from "./standard_schema.ts";
 import type { AnyWorker, InputOf } from "./worker.ts";
 
 export type { EnqueueInput } from "./prepare.ts";
 
-/** A job that was inserted. */
-export interface EnqueuedJob {
-  readonly id: JobId;
-  readonly queue: string;
-  readonly worker: string;
-  readonly state: "available" | "scheduled";
-  readonly runAt: Date | null;
-  readonly insertedAt: Date;
-}
-
-/** What became of an enqueue. */
-export type EnqueueResult =
-  | { readonly status: "inserted"; readonly job: EnqueuedJob }
-  /** Another job holds the uniqueness; `replaced` if it was overwritten. */
-  | {
-    readonly status: "conflict";
-    readonly job: { readonly id: JobId; readonly insertedAt: Date };
-    readonly replaced: boolean;
-  }
-  /** Nothing was written: the args or an option can not be used. */
-  | { readonly status: "invalid"; readonly issues: readonly Issue[] }
-  /** Limiters that hold at enqueue refused it: nothing was written. */
-  | {
-    readonly status: "blocked";
-    readonly blockers: readonly LimiterBlocker[];
-    /** The first of them, as a sentence. */
-    readonly reason: string;
-  };
+export type { EnqueuedJob, EnqueueResult } from "./enqueue_result.ts";
 
 /** Many, each typed by its own worker. */
 export type EnqueueInputs<Workers extends readonly AnyWorker[]> = {
@@ -69,7 +47,15 @@ export async function enqueueJob(
   const preparation = await prepare(input, tools);
   if (!preparation.ok) return { status: "invalid", issues: preparation.issues };
   const { prepared } = preparation;
-  return await toResult(db, prepared, await inserter.insert(prepared.insert));
+  const answer = await inserter.insert(prepared.insert);
+  if (answer.status === "inserted" || !mayOverwrite(prepared)) {
+    return toResult(prepared, { answer });
+  }
+  const batch = [prepared];
+  const settling = { batch, answers: [answer], refused: null };
+  const [result] = await settle(db, { ...settling, tries: LOOKS_MAX });
+  if (result === undefined) throw new TypeError("an insert has no answer");
+  return result;
 }
 
 /** Checks and inserts jobs. One statement for up to 10,000. */
@@ -80,20 +66,15 @@ export async function enqueueJobs(
     readonly tools: PrepareTools;
   },
 ): Promise<EnqueueResult[]> {
-  const preparations: Preparation[] = [];
+  const preparations = await prepareAll(inputs, tools);
   const valid: Prepared[] = [];
-  for (const input of inputs) {
-    const preparing = prepare(input, tools);
-    // Most have nothing to wait for, and a turn for each of them adds up.
-    const preparation = preparing instanceof Promise
-      ? await preparing
-      : preparing;
-    preparations.push(preparation);
+  for (const preparation of preparations) {
     if (preparation.ok) valid.push(preparation.prepared);
   }
   const batches = toBatches(valid);
-  const isGated = valid.some((item) => item.gated);
-  const results = batches.length <= 1 && !isGated
+  // What takes more than one statement is all or nothing.
+  const isLong = valid.some((item) => item.gated || mayOverwrite(item));
+  const results = batches.length <= 1 && !isLong
     ? await insertAll(db, batches)
     : await insertTogether(db, batches);
   let next = 0;
@@ -103,6 +84,25 @@ export async function enqueueJobs(
     if (result === undefined) throw new TypeError("an insert has no answer");
     return result;
   });
+}
+
+/** So many are prepared at the same time: a digest is made by another thread. */
+const PREPARED_TOGETHER = 100;
+
+async function prepareAll(
+  inputs: readonly EnqueueInput[],
+  tools: PrepareTools,
+): Promise<Preparation[]> {
+  const preparations: Preparation[] = [];
+  for (let from = 0; from < inputs.length; from += PREPARED_TOGETHER) {
+    const some = inputs.slice(from, from + PREPARED_TOGETHER)
+      .map((input) => prepare(input, tools));
+    // Most have nothing to wait for, and a turn for each of them adds up.
+    const waits = some.some((each) => each instanceof Promise);
+    const ready = waits ? await Promise.all(some) : some as Preparation[];
+    preparations.push(...ready);
+  }
+  return preparations;
 }
 
 function toBatches(prepared: readonly Prepared[]): Prepared[][] {
@@ -149,67 +149,81 @@ async function insertAll(
 ): Promise<EnqueueResult[]> {
   const results: EnqueueResult[] = [];
   for (const batch of batches) {
-    const answers = await insertJobs(db, batch.map((item) => item.insert));
-    const refused = await gate(db, { batch, answers });
-    for (const [index, answer] of answers.entries()) {
-      const item = batch[index];
-      if (item === undefined) continue;
-      const blockers = refused?.get(answer.jobId);
-      if (blockers !== undefined) {
-        results.push(toBlocked(blockers));
-        continue;
-      }
-      const result = toResult(db, item, answer);
-      results.push(result instanceof Promise ? await result : result);
+    for (const result of await insertBatch(db, { batch, tries: LOOKS_MAX })) {
+      results.push(result);
     }
   }
   return results;
 }
 
-/** Asks the limiters that hold at enqueue about what was inserted. */
-function gate(
+/** A batch, and how often what must not be lost may be tried again. */
+interface Trying {
+  readonly batch: readonly Prepared[];
+  readonly tries: number;
+}
+
+async function insertBatch(
+  db: Database,
+  { batch, tries }: Trying,
+): Promise<EnqueueResult[]> {
+  const answers = await insertJobs(db, batch.map((item) => item.insert));
+  const refused = await gate(db, { batch, answers });
+  return await settle(db, { batch, answers, refused, tries });
+}
+
+/** What becomes of a batch that was inserted, as far as it was. */
+async function settle(
+  db: Database,
+  { batch, answers, refused, tries }: Trying & Answered & {
+    readonly refused: RefusedJobs | null;
+  },
+): Promise<EnqueueResult[]> {
+  const overwritten = await overwriteHolders(db, { batch, answers });
+  const results: EnqueueResult[] = [];
+  const lost: number[] = [];
+  for (const [place, item] of batch.entries()) {
+    const answer = answers[place];
+    if (answer === undefined) throw new TypeError("an insert has no answer");
+    const blockers = refused?.get(answer.jobId);
+    const replaced = overwritten.get(place);
+    results.push(
+      blockers !== undefined
+        ? toBlocked(blockers)
+        : toResult(item, { answer, replaced }),
+    );
+    if (replaced?.replaced === false && mustNotBeLost(item)) lost.push(place);
+  }
+  if (lost.length === 0 || tries === 0) return results;
+  const again = lost.flatMap((place) => batch[place] ?? []);
+  const rest = await insertBatch(db, { batch: again, tries: tries - 1 });
+  for (const [index, place] of lost.entries()) {
+    const result = rest[index];
+    if (result !== undefined) results[place] = result;
+  }
+  return results;
+}
+
+/**
+ * Asks the limiters that hold at enqueue about what was inserted. What they refuse
+ * leaves no receipt, so that it can be asked for again.
+ */
+async function gate(
   db: Database,
   { batch, answers }: {
     readonly batch: readonly Prepared[];
     readonly answers: readonly InsertAnswer[];
   },
-): Promise<RefusedJobs> | null {
+): Promise<RefusedJobs | null> {
   if (!batch.some((item) => item.gated)) return null;
   const inserted = answers.filter(({ status }, index) =>
     status === "inserted" && batch[index]?.gated
   );
-  return admitInserted(db, inserted.map(({ jobId }) => jobId));
-}
-
-function toBlocked(blockers: readonly LimiterBlocker[]): EnqueueResult {
-  const [first] = blockers;
-  const reason = first === undefined ? "" : blockerSentence(first);
-  return { status: "blocked", blockers, reason };
-}
-
-function toResult(
-  db: Database,
-  prepared: Prepared,
-  answer: InsertAnswer,
-): EnqueueResult | Promise<EnqueueResult> {
-  if (answer.status === "conflict") {
-    return toConflict(db, prepared, answer.jobId);
-  }
-  const { queue, worker } = prepared.insert;
-  const { jobId: id, state, runAt } = answer;
-  const insertedAt = jobInsertedAt(id);
-  const job = { id, queue, worker, state, runAt, insertedAt };
-  return { status: "inserted", job };
-}
-
-async function toConflict(
-  db: Database,
-  { insert, rule }: Prepared,
-  jobId: JobId,
-): Promise<EnqueueResult> {
-  const fields = rule?.replace ?? [];
-  const replaced = fields.length > 0 &&
-    await replaceJob(db, { jobId, fields, insert });
-  const job = { id: jobId, insertedAt: jobInsertedAt(jobId) };
-  return { status: "conflict", job, replaced };
+  const refused = await admitInserted(db, inserted.map(({ jobId }) => jobId));
+  const left = answers.flatMap(({ status, jobId }, index) => {
+    const receipt = batch[index]?.insert.receipt;
+    const isLeft = status === "inserted" && refused.has(jobId);
+    return receipt != null && isLeft ? [receipt.fingerprint] : [];
+  });
+  if (left.length > 0) await takeBackReceipts(db, left);
+  return refused;
 }

@@ -7,12 +7,16 @@ import {
   normalizeTags,
   parseDelayMs,
 } from "../domain/job.ts";
+import { type IdempotentOptions, RECEIPT_BOUNDS } from "../domain/receipt.ts";
 import { isStorableText } from "../domain/storable.ts";
 import {
+  type Debounce,
   REPLACEABLE,
   STATE_GROUPS,
   UNIQUE_FIELDS,
   type UniqueOptions,
+  uniqueProblem,
+  uniqueRule,
 } from "../domain/unique_key.ts";
 import type { Issue } from "./standard_schema.ts";
 
@@ -34,6 +38,16 @@ export interface EnqueueOptions {
   readonly meta?: Readonly<Record<string, unknown>>;
   /** When it counts as the same as another; key by key. */
   readonly unique?: boolean | UniqueOptions;
+  /**
+   * The same again is answered with the job that was the answer before; `true` for
+   * 24 hours, `false` switches off what the worker says.
+   */
+  readonly idempotent?: boolean | IdempotentOptions;
+  /**
+   * What stands for the args in that: 1 to 255 characters, such as the key that
+   * came with a request. For any worker.
+   */
+  readonly idempotencyKey?: string;
   /** From now; after that the job is cancelled, running or not. */
   readonly deadlineMs?: number;
   /** A handle on the host's own open transaction: the job commits with it. */
@@ -66,6 +80,12 @@ const CHECKS = {
   // Its size and its contents are checked with those of the args.
   meta: () => null,
   unique: isUnique,
+  idempotent: isIdempotent,
+  idempotencyKey: (value) =>
+    typeof value === "string" && value.length >= 1 && isStorableText(value) &&
+      [...value].length <= RECEIPT_BOUNDS.keyLengthMax
+      ? null
+      : "must have 1 to 255 characters",
   deadlineMs: isDelay,
   database: (value) =>
     typeof value === "object" && value !== null && "query" in value
@@ -89,7 +109,12 @@ const UNIQUE_CHECKS = {
       ? null
       : typeof value === "object" && value !== null && "replace" in value
       ? isListOf(value.replace, REPLACEABLE)
-      : `must be "reject" or { replace: [...] }`,
+      : typeof value === "object" && value !== null && "debounce" in value
+      ? isDebounce(value.debounce)
+      : value === "throttle" || value === "keep_last"
+      ? null
+      : `must be "reject", { replace: [...] }, { debounce: { delayMs } }, ` +
+        `"throttle" or "keep_last"`,
 } as const satisfies Record<keyof UniqueOptions, Check>;
 
 /** What is wrong with options; an option that we do not know is. */
@@ -97,6 +122,28 @@ export function checkOptions(options: EnqueueOptions): Issue[] {
   const issues = checkAll(options, CHECKS);
   if (options.runAt !== undefined && options.delayMs !== undefined) {
     issues.push({ path: "delayMs", message: "must not be given with runAt" });
+  }
+  if (options.idempotencyKey !== undefined && options.idempotent === false) {
+    const message = "must not be given with idempotent: false";
+    issues.push({ path: "idempotencyKey", message });
+  }
+  return issues;
+}
+
+/** What is wrong with the uniqueness that a worker and a call say together. */
+export function checkUnique(
+  ofWorker: boolean | UniqueOptions | undefined,
+  { unique, runAt, delayMs }: Omit<EnqueueOptions, "database">,
+): Issue[] {
+  const rule = uniqueRule(ofWorker, unique);
+  if (rule === null) return [];
+  const message = uniqueProblem(ofWorker, unique);
+  const issues = message === null ? [] : [{ path: "unique", message }];
+  if (rule.mode !== "debounce") return issues;
+  for (const [path, value] of Object.entries({ runAt, delayMs })) {
+    if (value === undefined) continue;
+    const says = "must not be given with debounce, whose delayMs says when";
+    issues.push({ path, message: says });
   }
   return issues;
 }
@@ -134,13 +181,45 @@ function areTags(value: unknown): string | null {
     : "must be at most 50 tags of at most 255 characters";
 }
 
+function isIdempotent(value: unknown): string | null {
+  if (typeof value === "boolean") return null;
+  if (typeof value !== "object" || value === null) {
+    return "must be true, false or { keepMs }";
+  }
+  const { keepMsMin: least, keepMsMax: most } = RECEIPT_BOUNDS;
+  const keepMs = (keep: unknown) =>
+    isWhole(keep, { least, most }) ? null : "must be 1 s to ten years";
+  if (!Object.hasOwn(value, "keepMs")) {
+    return "must be true, false or { keepMs }";
+  }
+  const [first] = checkAll(value, { keepMs });
+  return first === undefined ? null : `${first.path} ${first.message}`;
+}
+
 function isUnique(value: unknown): string | null {
   if (typeof value === "boolean") return null;
   if (typeof value !== "object" || value === null) {
     return "must be true, false or an object";
   }
   const [first] = checkAll(value, UNIQUE_CHECKS);
-  return first === undefined ? null : `${first.path} ${first.message}`;
+  return first === undefined
+    ? uniqueProblem(undefined, value)
+    : `${first.path} ${first.message}`;
+}
+
+const DEBOUNCE_CHECKS = {
+  delayMs: isDelay,
+  maxWaitMs: (value) => value === null ? null : isDelay(value),
+} as const satisfies Record<keyof Debounce, Check>;
+
+function isDebounce(value: unknown): string | null {
+  if (typeof value !== "object" || value === null) {
+    return "must have a debounce of { delayMs, maxWaitMs? }";
+  }
+  const [first] = checkAll({ delayMs: null, ...value }, DEBOUNCE_CHECKS);
+  return first === undefined
+    ? null
+    : `must have a debounce whose ${first.path} ${first.message}`;
 }
 
 function isListOf(value: unknown, known: readonly string[]): string | null {

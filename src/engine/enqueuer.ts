@@ -10,6 +10,7 @@ import { checkOptions, type EnqueueOptions } from "./enqueue_options.ts";
 import { Inserter } from "./inserter.ts";
 import type { LimiterDeclarer } from "./limiter_declarer.ts";
 import type { PrepareTools } from "./prepare.ts";
+import { orTellSchema } from "./schema_fault.ts";
 import { type AnyWorker, isRefusedByLimiters } from "./worker.ts";
 
 /** What the enqueuer needs. */
@@ -58,7 +59,8 @@ export class Enqueuer {
       }
       const inserter = this.#inserter;
       const { database: own, tools } = this.#options;
-      const result = await enqueueJob(own, { input, inserter, tools });
+      const enqueuing = enqueueJob(own, { input, inserter, tools });
+      const result = await orTellSchema(own, enqueuing);
       this.#tell([result], { committed: true });
       return result;
     }
@@ -76,10 +78,12 @@ export class Enqueuer {
       const workers = inputs.map(({ worker }) => worker);
       await this.#options.limiters.before(workers, database);
     }
-    const results = await enqueueJobs(
-      database ?? this.#options.database,
-      { inputs, tools: this.#options.tools },
-    );
+    const { database: own, tools } = this.#options;
+    // In the host's transaction, which may hold the only connection, nothing is
+    // asked for any more.
+    const results = database === undefined
+      ? await orTellSchema(own, enqueueJobs(own, { inputs, tools }))
+      : await enqueueJobs(database, { inputs, tools });
     this.#tell(results, { committed: database === undefined });
     return results;
   }

@@ -1,5 +1,6 @@
 /** What tells values apart that may be secret. */
-import { canonicalJson } from "../domain/unique_key.ts";
+import { canonicalJson, uniqueRule } from "../domain/unique_key.ts";
+import type { AnyWorker } from "./any_worker.ts";
 
 /** Of a host's key, in bytes of UTF-8. */
 export const FINGERPRINT_KEY_BYTES_MIN = 16;
@@ -48,6 +49,20 @@ export class Fingerprints {
     );
     return this.#key;
   }
+}
+
+/**
+ * Whether rows hold digests of the args of a worker, or of its meta: where these
+ * are private, the host must give a key.
+ */
+export function needsFingerprintKey(
+  { idempotent, unique }: AnyWorker,
+): boolean {
+  const rule = uniqueRule(unique, undefined);
+  const isUnique = rule?.fields.some((field) =>
+    field === "args" || field === "meta"
+  );
+  return idempotent !== undefined || isUnique === true;
 }
 
 /** Whether a host may use it: text or bytes, and enough of them. */

@@ -44,9 +44,10 @@ export class Inserter {
   }
 
   insert(insert: JobInsert): Promise<InsertAnswer> {
-    // A unique job may have to wait for a transaction that has asked for the same
-    // one. Nobody else must wait with it.
-    return this.#coalesce && insert.unique == null
+    // A job that is unique, or leaves a receipt, may have to wait for a transaction
+    // that has asked for the same one. Nobody else must wait with it.
+    const isFree = insert.unique == null && insert.receipt == null;
+    return this.#coalesce && isFree
       ? this.#insertWithOthers(insert)
       : this.#insertAlone(insert);
   }

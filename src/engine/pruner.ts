@@ -3,6 +3,8 @@ import type { OnEvent } from "../events.ts";
 import { pruneCoverage } from "../store/cron_coverage.ts";
 import { pruneCronSlots } from "../store/cron_slots.ts";
 import { recordHistoryKeptFrom } from "../store/evidence.ts";
+import { emptyOutputs, pruneEmptyOutputs } from "../store/output_retention.ts";
+import { pruneReceipts } from "../store/receipts.ts";
 import {
   pruneDefaultPartitions,
   pruneExecutors,
@@ -24,8 +26,9 @@ const INTERVAL_MS = 60_000;
 
 /**
  * Deletes, a little at a time, what no partition takes with it: old jobs that
- * the default partitions caught, claims of uniqueness that hold nothing,
- * executors that are long gone, and the history of cron entries.
+ * the default partitions caught, outputs that expired, claims of uniqueness and
+ * receipts that hold nothing, executors that are long gone, and the history of
+ * cron entries.
  */
 export class Pruner implements Service {
   readonly name = "pruner";
@@ -45,10 +48,13 @@ export class Pruner implements Service {
     if (jobs > 0) onEvent({ type: "jobs_pruned", jobs });
     const rest = [
       await pruneOldEvents(database, pruning),
+      await emptyOutputs(database, { limit: BATCH_MAX }),
+      await pruneEmptyOutputs(database, { limit: BATCH_MAX }),
       await pruneUniqueKeys(database, {
         goneBeforeMs: keepMs,
         limit: BATCH_MAX,
       }),
+      await pruneReceipts(database, { limit: BATCH_MAX }),
       await pruneExecutors(database, pruning),
       await pruneCronSlots(database, pruning),
       await pruneCoverage(database, pruning),

@@ -1,0 +1,73 @@
+import { assert } from "../assert.ts";
+import type { Database } from "../db/database.ts";
+import { receiptParts, type ReceiptRule } from "../domain/receipt.ts";
+import { forgetReceipt, type JobReceipt } from "../store/receipts.ts";
+import type { AnyWorker } from "./any_worker.ts";
+import { checkOptions } from "./enqueue_options.ts";
+import type { Fingerprints } from "./fingerprints.ts";
+import { toStored } from "./stored_json.ts";
+import type { Worker } from "./worker.ts";
+
+/** What an idempotent call asked for: with its key, or else with its args. */
+export type Asked<Input> =
+  & {
+    /** A handle on the host's own open transaction. */
+    readonly database?: Database;
+  }
+  & ({ readonly idempotencyKey: string } | { readonly args: Input });
+
+/** The receipts of idempotent enqueues. */
+export interface ReceiptApi {
+  /**
+   * Forgets that something was asked for, so that the next call inserts a job. The
+   * job that was the answer stays as it is.
+   *
+   * @returns Whether there was a receipt that still held.
+   * @throws {TypeError} If no call could have asked for it.
+   */
+  forget<Input>(
+    worker: Worker<Input, unknown>,
+    asked: Asked<Input>,
+  ): Promise<boolean>;
+}
+
+/** The receipts of a database. */
+export function receiptApi(
+  database: Database,
+  fingerprints: Fingerprints,
+): ReceiptApi {
+  return {
+    async forget(worker, { database: own = database, ...asked }) {
+      const isByKey = "idempotencyKey" in asked;
+      const key = isByKey ? asked.idempotencyKey : null;
+      if (key !== null) {
+        const [issue] = checkOptions({ idempotencyKey: key });
+        assert(issue === undefined, `an idempotencyKey ${issue?.message}`);
+      }
+      const args = toStored(isByKey ? {} : asked.args);
+      assert(args.ok, `args ${args.ok ? "" : args.message}`);
+      const parts = receiptParts(
+        { key, worker: worker.name },
+        args.stored.value,
+      );
+      return await forgetReceipt(own, await fingerprints.of(parts.asked));
+    },
+  };
+}
+
+/** The receipt that a job leaves by a rule. */
+export async function receiptOf(
+  { key, keepMs }: ReceiptRule,
+  { worker, args, fingerprints }: {
+    readonly worker: AnyWorker;
+    readonly args: Readonly<Record<string, unknown>>;
+    readonly fingerprints: Fingerprints;
+  },
+): Promise<JobReceipt> {
+  const parts = receiptParts({ key, worker: worker.name }, args);
+  const [fingerprint, argsDigest] = await Promise.all([
+    fingerprints.of(parts.asked),
+    parts.args === null ? null : fingerprints.of(parts.args),
+  ]);
+  return { fingerprint, argsDigest, keepMs };
+}
