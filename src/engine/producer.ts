@@ -1,11 +1,12 @@
 import type { Database } from "../db/database.ts";
 import type { OnEvent } from "../events.ts";
-import { claimJobs } from "../store/leases.ts";
+import { claimJobs, type QueueDemand } from "../store/leases.ts";
 import { ClaimMarks } from "./claim_marks.ts";
 import type { Clock } from "./clock.ts";
 import type { Executor } from "./executor.ts";
 import type { HeldLeases } from "./held_leases.ts";
-import type { Service, ServicePass } from "./service.ts";
+import type { ClaimBudget, Producing } from "./producers.ts";
+import type { ServicePass } from "./service.ts";
 
 /** What the producer needs. */
 export interface ProducerOptions {
@@ -21,6 +22,10 @@ export interface ProducerOptions {
   readonly pollMs: number;
   /** Makes the next pass follow at once. */
   readonly wake: () => void;
+  /** Of all producers together; its own when left out. */
+  readonly budget?: ClaimBudget;
+  /** What to claim now; what the executor asks for when left out. */
+  readonly demand?: (jobsMax: number) => QueueDemand[];
 }
 
 /** After work was found the next look follows soon, then less and less so. */
@@ -32,7 +37,7 @@ const POLL_GROWTH = 1.5;
  * when slots become free while there may be more, and now and then in any case:
  * hints may be lost, or switched off.
  */
-export class Producer implements Service {
+export class Producer implements Producing {
   readonly name = "producer";
   readonly #options: ProducerOptions;
   #pollMs = POLL_LEAST_MS;
@@ -42,6 +47,7 @@ export class Producer implements Service {
    */
   readonly #promising: Set<string>;
   readonly #marks = new ClaimMarks();
+  readonly #budget: ClaimBudget;
   /** The rest of what `tick()` may claim. */
   jobsLeft = Infinity;
   /** Since this process began. */
@@ -50,6 +56,7 @@ export class Producer implements Service {
   constructor(options: ProducerOptions) {
     this.#options = options;
     this.#promising = new Set(options.executor.queues.keys());
+    this.#budget = options.budget ?? this;
   }
 
   /**
@@ -89,7 +96,7 @@ export class Producer implements Service {
     const beganMs = clock.monotonicMs();
     const queues = executorId === null || workers.length === 0
       ? []
-      : this.#marks.applied(executor.demand(this.jobsLeft), beganMs);
+      : this.#marks.applied(this.#demand(), beganMs);
     if (executorId === null || queues.length === 0) {
       return { worked: false, nextInMs: this.#options.pollMs };
     }
@@ -100,8 +107,8 @@ export class Producer implements Service {
         for (const { queue } of queues) this.#promising.add(queue);
         throw error;
       });
-    this.jobsLeft -= jobs.length;
-    this.claimed += jobs.length;
+    this.#budget.jobsLeft -= jobs.length;
+    this.#budget.claimed += jobs.length;
     const tookMs = clock.monotonicMs() - beganMs;
     for (const demand of queues) {
       const answer = { jobs, nowMs: beganMs, tookMs };
@@ -113,6 +120,12 @@ export class Producer implements Service {
     leases.open(executorId, jobs);
     executor.accept(jobs);
     return this.#found(true);
+  }
+
+  #demand(): QueueDemand[] {
+    const { executor, demand } = this.#options;
+    const { jobsLeft } = this.#budget;
+    return demand === undefined ? executor.demand(jobsLeft) : demand(jobsLeft);
   }
 
   #found(found: boolean): ServicePass {

@@ -70,7 +70,7 @@ export class Refresher implements Service {
   #returnOldBuffered(): void {
     const { executor, clock } = this.#options;
     const sinceMs = clock.monotonicMs() - BUFFERED_MS_MAX;
-    executor.giveBackBuffered((run) => run.claimedMs < sinceMs);
+    executor.giveBackOld(sinceMs);
   }
 
   async #compareLeases(executorId: number): Promise<void> {

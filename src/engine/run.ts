@@ -23,6 +23,8 @@ export class Run implements WrappedRun {
   /** Who is told of it, from then on. */
   hooks: AnyHooks | null = null;
   values: object = NO_VALUES;
+  /** Of a worker that chooses it for each run, once its args were read. */
+  timeoutMs: number | null = null;
   /** Its result is on the way; what it does from now on changes nothing. */
   settled = false;
   aborted: AbortKind | null = null;
@@ -34,6 +36,11 @@ export class Run implements WrappedRun {
   constructor(job: ClaimedJob, claimedMs: number) {
     this.job = job;
     this.claimedMs = claimedMs;
+  }
+
+  /** Since when it waits for a slot, on the same clock. */
+  get waitsSinceMs(): number {
+    return this.claimedMs;
   }
 
   get jobId(): JobId {

@@ -1,4 +1,5 @@
 import type { QueueDemand } from "../store/leases.ts";
+import type { Chunk, ChunkGathering } from "./chunk_gathering.ts";
 import type { Run } from "./run.ts";
 
 /** How long a job may wait here for a slot before others should have it. */
@@ -18,9 +19,11 @@ const RATE_MEMORY_MS = 100;
 export class QueueSlots {
   readonly name: string;
   readonly declaredLimit: number;
+  /** What gathers to share calls; `null` where no worker takes chunks. */
+  readonly chunks: ChunkGathering | null;
   paused = false;
   #chosenLimit: number | null = null;
-  readonly #running = new Set<Run>();
+  readonly #running = new Set<Run | Chunk>();
   #buffer: Run[] = [];
   /** Taken from the front without moving the rest. */
   #head = 0;
@@ -29,8 +32,12 @@ export class QueueSlots {
   #ratePerMs = 0;
   #prefetch = 0;
 
-  constructor(name: string, options: { limit: number; nowMs: number }) {
+  constructor(
+    name: string,
+    options: { limit: number; nowMs: number; chunks: ChunkGathering | null },
+  ) {
     this.name = name;
+    this.chunks = options.chunks;
     this.declaredLimit = options.limit;
     this.#rateSince = options.nowMs;
   }
@@ -54,7 +61,8 @@ export class QueueSlots {
     return !paused && this.limit > before;
   }
 
-  get running(): ReadonlySet<Run> {
+  /** What takes a slot: a run, or a chunk of them. */
+  get running(): ReadonlySet<Run | Chunk> {
     return this.#running;
   }
 
@@ -62,9 +70,19 @@ export class QueueSlots {
     return this.#buffer.length - this.#head;
   }
 
-  /** Jobs here, with those whose run has outlived its attempt. */
+  /**
+   * Jobs here, with those whose run has outlived its attempt. A chunk that may
+   * begin counts as one; what still gathers takes no slot from others.
+   */
   get held(): number {
-    return this.#running.size + this.buffered;
+    const held = this.#running.size + this.buffered;
+    return this.chunks === null ? held : held + this.chunks.awaited;
+  }
+
+  /** How many slots the chunks of this queue may prepare for. */
+  get #slotsForChunks(): number {
+    const free = Math.max(this.limit - this.#running.size, 0);
+    return free + Math.min(this.#prefetch, this.limit);
   }
 
   /** With so few waiting it is time to fetch more. */
@@ -76,9 +94,16 @@ export class QueueSlots {
     this.#buffer.push(run);
   }
 
-  /** The next job, if there is one and a slot for it. */
-  takeNext(): Run | null {
-    if (this.#running.size >= this.limit || this.buffered === 0) return null;
+  /** The next job or chunk, if there is one and a slot for it. */
+  takeNext(): Run | Chunk | null {
+    if (this.#running.size >= this.limit) return null;
+    if (this.chunks !== null) {
+      const chunk = this.#takeChunk(this.chunks);
+      if (chunk !== null) return chunk;
+      const isLast = this.#running.size + 1 >= this.limit;
+      if (isLast && this.chunks.isOwed) return null;
+    }
+    if (this.buffered === 0) return null;
     const run = this.#buffer[this.#head];
     this.#head += 1;
     if (this.#head === this.#buffer.length) {
@@ -90,7 +115,14 @@ export class QueueSlots {
     return run;
   }
 
-  finish(run: Run): void {
+  #takeChunk(chunks: ChunkGathering): Chunk | null {
+    chunks.ripenIfCrowded(this.#slotsForChunks);
+    const chunk = chunks.takeNext(this.#buffer[this.#head]?.job ?? null);
+    if (chunk !== null) this.#running.add(chunk);
+    return chunk;
+  }
+
+  finish(run: Run | Chunk): void {
     if (this.#running.delete(run)) this.#finished += 1;
   }
 
@@ -102,7 +134,7 @@ export class QueueSlots {
       this.#buffer = waiting.filter((run) => !taken.includes(run));
       this.#head = 0;
     }
-    return taken;
+    return this.chunks === null ? taken : [...taken, ...this.chunks.take(gone)];
   }
 
   /** What to claim now; null when it is paused, or has enough. */
@@ -116,6 +148,27 @@ export class QueueSlots {
     const hasEnough = most <= 0 || this.buffered > this.lowMark;
     if (this.paused || hasEnough) return null;
     return { queue: name, declaredLimit, held, prefetch, most };
+  }
+
+  /**
+   * What to claim now of a worker that takes chunks: what it needs to fill a
+   * chunk for each slot that is free, or soon will be.
+   */
+  chunkDemand({ size, nowMs, jobsMax }: {
+    readonly size: number;
+    readonly nowMs: number;
+    readonly jobsMax: number;
+  }): QueueDemand | null {
+    if (this.chunks === null || this.paused) return null;
+    this.#fetchAhead(nowMs);
+    const most = Math.min(
+      this.chunks.roomFor(size, this.#slotsForChunks),
+      jobsMax,
+    );
+    if (most <= 0) return null;
+    const { name, declaredLimit } = this;
+    // Not by its limit, which counts calls: so many jobs are asked for.
+    return { queue: name, declaredLimit, held: 0, prefetch: most, most };
   }
 
   /** How many jobs to fetch ahead, from what was finished lately. */
@@ -139,17 +192,18 @@ export class QueueSlots {
 /** What to claim for all queues, together and in one turn. */
 export function demandOf(
   queues: readonly QueueSlots[],
-  { first, nowMs, jobsMax }: {
+  { first, jobsMax, ask }: {
     /** Of the queues, the one that is asked first. */
     readonly first: number;
-    readonly nowMs: number;
     readonly jobsMax: number;
+    /** What one queue wants, of so many jobs at most. */
+    readonly ask: (queue: QueueSlots, jobsMax: number) => QueueDemand | null;
   },
 ): QueueDemand[] {
   let left = jobsMax;
   const demands: QueueDemand[] = [];
   for (const queue of [...queues.slice(first), ...queues.slice(0, first)]) {
-    const demand = queue.demand({ nowMs, jobsMax: left });
+    const demand = ask(queue, left);
     if (demand === null) continue;
     left -= demand.most;
     demands.push(demand);

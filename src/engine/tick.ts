@@ -106,9 +106,11 @@ async function work(
     if (parts.limited !== null) await passes.now(parts.limited);
     await passes.now(producer);
     const found = producer.claimed > before;
+    // Nothing more comes: what waits for others to share a call need not wait.
+    if (!found) executor.ripenChunks();
     // A hook may enqueue: the end is when there is none left.
     const isIdle = executor.isIdle && hooks.isIdle;
-    if (!isIdle) {
+    if (!isIdle && !(found && executor.gathers)) {
       const idle = Promise.all([executor.idle(), hooks.idle()]);
       await within(Promise.race([idle, wanted.wait()]), {
         clock,

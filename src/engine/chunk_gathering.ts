@@ -1,0 +1,282 @@
+import { argsVersionOf } from "../domain/args_version.ts";
+import { atPath } from "../domain/limiter.ts";
+import { isSealed } from "../domain/sealed_args.ts";
+import type { ClaimedJob } from "../store/leases.ts";
+import type { AnyWorker } from "./any_worker.ts";
+import type { ChunkRule } from "./chunk_rule.ts";
+import type { ChunkedRun } from "./chunked_run.ts";
+import type { Clock } from "./clock.ts";
+
+/** So long a slot is kept for chunks that had to go back for want of one. */
+const OWED_MS = 2_000;
+
+/** A worker whose jobs share calls. */
+export interface ChunkWorker extends AnyWorker {
+  readonly chunk: ChunkRule;
+}
+
+/** Those workers whose jobs share calls; `null` if there are none. */
+export function chunkWorkersOf(
+  workers: ReadonlyMap<string, AnyWorker>,
+): ReadonlyMap<string, ChunkWorker> | null {
+  const chunked = new Map<string, ChunkWorker>();
+  for (const [name, worker] of workers) {
+    if (takesChunks(worker)) chunked.set(name, worker);
+  }
+  return chunked.size === 0 ? null : chunked;
+}
+
+/** Whether its jobs share calls. */
+export function takesChunks(worker: AnyWorker): worker is ChunkWorker {
+  return worker.chunk !== null;
+}
+
+/** Jobs that share a call: first they gather, then they run. */
+export class Chunk {
+  readonly worker: ChunkWorker;
+  /** What they have in common; `null` for a job that goes alone. */
+  readonly key: string | null;
+  readonly runs: ChunkedRun[] = [];
+  /** Since when it may begin, on the clock of durations. */
+  ripeMs: number | null = null;
+  /** Its best job by priority and age, whose turn is its turn. */
+  first: ClaimedJob;
+  stopWaiting = () => {};
+
+  constructor(worker: ChunkWorker, key: string | null, first: ClaimedJob) {
+    this.worker = worker;
+    this.key = key;
+    this.first = first;
+  }
+
+  get isFull(): boolean {
+    return this.key === null || this.runs.length >= this.worker.chunk.size;
+  }
+
+  add(run: ChunkedRun): void {
+    this.runs.push(run);
+    run.chunk = this;
+    if (comesBefore(run.job, this.first)) this.first = run.job;
+  }
+
+  /** Takes out jobs that `gone` names. */
+  take(gone: (run: ChunkedRun) => boolean): ChunkedRun[] {
+    const taken = this.runs.filter(gone);
+    if (taken.length === 0) return taken;
+    const rest = this.runs.filter((run) => !taken.includes(run));
+    this.runs.splice(0, this.runs.length);
+    const [first] = rest;
+    if (first !== undefined) this.first = first.job;
+    for (const run of rest) this.add(run);
+    return taken;
+  }
+
+  /** In the order of claims, whatever the order in which they came. */
+  sort(): void {
+    this.runs.sort((a, b) => comesBefore(a.job, b.job) ? -1 : 1);
+  }
+}
+
+/** Whether a job is claimed before another: by priority, then by age. */
+export function comesBefore(job: ClaimedJob, other: ClaimedJob): boolean {
+  if (job.priority !== other.priority) return job.priority < other.priority;
+  // Ids are numbers of any length, as text.
+  return job.jobId.length === other.jobId.length
+    ? job.jobId < other.jobId
+    : job.jobId.length < other.jobId.length;
+}
+
+/** The chunks of one queue that have not begun. */
+export class ChunkGathering {
+  readonly #clock: Clock;
+  /** One of them may begin. */
+  readonly #onRipe: () => void;
+  readonly #chunks = new Set<Chunk>();
+  /** Of each worker and partition, the one that takes more. */
+  readonly #open = new Map<string, Chunk>();
+  /** Jobs of each worker. */
+  readonly #jobs = new Map<ChunkWorker, number>();
+  #ripe = 0;
+  #owedUntilMs = -Infinity;
+
+  constructor(clock: Clock, onRipe: () => void) {
+    this.#clock = clock;
+    this.#onRipe = onRipe;
+  }
+
+  /** How many may begin as soon as there is a slot. */
+  get ripe(): number {
+    return this.#ripe;
+  }
+
+  /** Whether any wait for more jobs. */
+  get gathers(): boolean {
+    return this.#chunks.size > this.#ripe;
+  }
+
+  /** How many slots others must leave to it. */
+  get awaited(): number {
+    return this.#ripe === 0 && this.isOwed ? 1 : this.#ripe;
+  }
+
+  /**
+   * How many jobs of a worker may still come.
+   *
+   * @param size Of its chunks.
+   * @param slots For how many slots chunks are prepared, of all workers.
+   */
+  roomFor(size: number, slots: number): number {
+    let left = slots;
+    for (const [{ chunk }, jobs] of this.#jobs) left -= jobs / chunk.size;
+    return Math.floor(left * size + ROUNDING);
+  }
+
+  /** Chunks had to go back because others took every slot. */
+  get isOwed(): boolean {
+    return this.#clock.monotonicMs() < this.#owedUntilMs;
+  }
+
+  add(run: ChunkedRun, worker: ChunkWorker): void {
+    const key = keyOf(run.job, worker);
+    let chunk = key === null ? undefined : this.#open.get(key);
+    if (chunk === undefined) {
+      chunk = new Chunk(worker, key, run.job);
+      this.#chunks.add(chunk);
+      if (key !== null) this.#open.set(key, chunk);
+      this.#wait(chunk);
+    }
+    chunk.add(run);
+    this.#jobs.set(worker, (this.#jobs.get(worker) ?? 0) + 1);
+    if (chunk.isFull && key !== null) this.#open.delete(key);
+    if (chunk.isFull || !canWait(run.job, worker.chunk)) this.#ripen(chunk);
+  }
+
+  /**
+   * Takes the chunk whose turn it is: of those that may begin, the one whose
+   * best job comes first.
+   *
+   * @param other A job that waits for the same slot.
+   * @returns Null if there is none, or if the other comes first.
+   */
+  takeNext(other: ClaimedJob | null): Chunk | null {
+    if (this.#ripe === 0) return null;
+    let next: Chunk | null = null;
+    for (const chunk of this.#chunks) {
+      if (chunk.ripeMs === null) continue;
+      if (next === null || comesBefore(chunk.first, next.first)) next = chunk;
+    }
+    if (next === null || other && comesBefore(other, next.first)) return null;
+    this.#owedUntilMs = -Infinity;
+    this.#remove(next);
+    this.#count(next.worker, -next.runs.length);
+    next.sort();
+    return next;
+  }
+
+  /** Takes out the jobs that `gone` names. */
+  take(gone: (run: ChunkedRun) => boolean): ChunkedRun[] {
+    const all: ChunkedRun[] = [];
+    for (const chunk of [...this.#chunks]) {
+      const taken = chunk.take(gone);
+      if (taken.length === 0) continue;
+      this.#count(chunk.worker, -taken.length);
+      if (chunk.runs.length === 0) this.#remove(chunk);
+      all.push(...taken);
+    }
+    return all;
+  }
+
+  /**
+   * Keeps the next slot for a chunk if some have to go back for want of one: or
+   * jobs that are claimed one by one would always be faster.
+   */
+  oweIf(isOld: (run: ChunkedRun) => boolean): void {
+    for (const chunk of this.#chunks) {
+      if (!chunk.runs.some(isOld)) continue;
+      this.#owedUntilMs = this.#clock.monotonicMs() + OWED_MS;
+      return;
+    }
+  }
+
+  /** Nothing more comes: what is here may begin. */
+  ripenAll(): void {
+    for (const chunk of this.#chunks) this.#ripen(chunk);
+  }
+
+  /**
+   * Lets the fullest go if no more jobs can come for want of room: to wait would
+   * fill none of them.
+   *
+   * @param slots For how many there is room.
+   */
+  ripenIfCrowded(slots: number): void {
+    if (this.#ripe > 0 || this.#chunks.size === 0) return;
+    let sizeMax = 0;
+    let fullest: Chunk | null = null;
+    for (const chunk of this.#chunks) {
+      sizeMax = Math.max(sizeMax, chunk.worker.chunk.size);
+      if (fullest === null || chunk.runs.length > fullest.runs.length) {
+        fullest = chunk;
+      }
+    }
+    if (fullest !== null && this.roomFor(sizeMax, slots) < 1) {
+      this.#ripen(fullest);
+    }
+  }
+
+  #wait(chunk: Chunk): void {
+    const { waitMs } = chunk.worker.chunk;
+    if (waitMs === 0 || this.isOwed) return this.#ripen(chunk);
+    chunk.stopWaiting = this.#clock.after(waitMs, () => {
+      this.#ripen(chunk);
+      this.#onRipe();
+    });
+  }
+
+  #ripen(chunk: Chunk): void {
+    if (chunk.ripeMs !== null) return;
+    chunk.stopWaiting();
+    chunk.ripeMs = this.#clock.monotonicMs();
+    this.#ripe += 1;
+  }
+
+  #remove(chunk: Chunk): void {
+    chunk.stopWaiting();
+    this.#chunks.delete(chunk);
+    if (chunk.ripeMs !== null) this.#ripe -= 1;
+    const { key } = chunk;
+    if (key !== null && this.#open.get(key) === chunk) this.#open.delete(key);
+  }
+
+  #count(worker: ChunkWorker, jobs: number): void {
+    const count = (this.#jobs.get(worker) ?? 0) + jobs;
+    if (count > 0) this.#jobs.set(worker, count);
+    else this.#jobs.delete(worker);
+  }
+}
+
+/** Sums of shares such as 1/3 are not quite whole. */
+const ROUNDING = 1e-6;
+
+/**
+ * What a job has in common with those of its chunk; `null` if it must go alone.
+ * Args of an older version may hold the same thing at another place, and those
+ * that were encrypted by older code may hide it.
+ */
+function keyOf({ args, meta }: ClaimedJob, worker: ChunkWorker): string | null {
+  const { by } = worker.chunk;
+  if (by.length === 0) return worker.name;
+  if (argsVersionOf(meta) < worker.version) return null;
+  const values = by.map((path) => atPath(args, path));
+  if (isSealed(args) && values.includes(undefined)) return null;
+  // What is missing is not the same as what is null.
+  return JSON.stringify([
+    worker.name,
+    values.map((value) => value === undefined ? [] : [value]),
+  ]);
+}
+
+/** Whether it would still be in time. */
+function canWait(job: ClaimedJob, { waitMs }: ChunkRule): boolean {
+  return job.deadlineInMs === null || job.deadlineInMs > waitMs;
+}
