@@ -1,4 +1,5 @@
 import type { Database } from "../db/database.ts";
+import type { JobId } from "../domain/job.ts";
 import type { Limiter } from "../domain/limiter.ts";
 import { replaceMisplaced } from "../store/limited.ts";
 import {
@@ -72,11 +73,14 @@ export class LimiterDeclarer {
 
   /** Jobs that wait stand where their worker's limiters of before put them. */
   async #replace(): Promise<void> {
+    let afterId: JobId | null = null;
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const { moved } = await replaceMisplaced(this.#database, {
+      const { moved, throughId } = await replaceMisplaced(this.#database, {
         limit: MOVED_MAX,
+        afterId,
       });
-      if (moved === 0) return;
+      afterId = throughId;
+      if (afterId === null && moved === 0) return;
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { Database } from "../db/database.ts";
+import type { JobId } from "../domain/job.ts";
 import { pruneStaleLanes, replaceMisplaced } from "../store/limited.ts";
 import {
   pruneLimiterFacts,
@@ -28,6 +29,8 @@ export class LimiterKeeper implements Service {
   readonly name = "limiter_keeper";
   readonly intervalMs = INTERVAL_MS;
   readonly #options: LimiterKeeperOptions;
+  /** Ready jobs up to here were looked at. */
+  #throughId: JobId | null = null;
 
   constructor(options: LimiterKeeperOptions) {
     this.#options = options;
@@ -36,7 +39,11 @@ export class LimiterKeeper implements Service {
   async runOnce(): Promise<ServicePass> {
     const { database, keepMs, onReady } = this.#options;
     const limit = BATCH_MAX;
-    const { moved, queues } = await replaceMisplaced(database, { limit });
+    const { moved, queues, throughId } = await replaceMisplaced(database, {
+      limit,
+      afterId: this.#throughId,
+    });
+    this.#throughId = throughId;
     if (moved > 0) onReady(queues);
     await pruneStaleLanes(database);
     const counts = [

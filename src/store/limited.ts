@@ -1,6 +1,7 @@
 /** Where due jobs come to stand: in `ready`, or in `limited` for their turn. */
 import type { Database } from "../db/database.ts";
 import { type Sql, sql } from "../db/sql.ts";
+import type { JobId } from "../domain/job.ts";
 
 /**
  * The part of a statement that puts due jobs where they wait, as CTEs that end
@@ -87,32 +88,70 @@ const DEFINED_ARGS = sql`(
   select args from yardmaster.jobs where jobs.id = due.job_id
 )`;
 
+/** What a look for misplaced jobs found. */
+export interface Replaced {
+  readonly moved: number;
+  /** Of what was moved. */
+  readonly queues: readonly string[];
+  /** Ready jobs up to here were looked at; `null` at their end. */
+  readonly throughId: JobId | null;
+}
+
+/** Ready jobs that one statement looks at, of the next ones and of the newest. */
+const LOOKED_AT_MAX = 10_000;
+
 /**
  * Moves jobs to where they belong: what stands in `ready` though its worker has
  * limits by now, or waits in a lane of other limits than its worker has now. It
  * happens when code changes, and where a process of older code put a job.
  *
+ * No index tells which ready jobs these are, as each claim would pay for one. So
+ * it looks at some of them, in the order of their ids, and at the newest, which
+ * older code may just have enqueued.
+ *
  * @param limit Jobs at a time, of each kind.
- * @returns How many were moved, and the queues that hold ready jobs now.
+ * @param afterId Looks at ready jobs after this one; from the first, by default.
  */
 export async function replaceMisplaced(
   db: Database,
-  { limit }: { readonly limit: number },
-): Promise<{ readonly moved: number; readonly queues: readonly string[] }> {
-  const rows = await db.query<{ moved: number; queues: string[] }>(sql`
-    with ungated as materialized (
-      -- Not covered by an index, as the claim must not pay for one; and not read
-      -- where nobody has limits.
-      select ready.ctid as place
+  { limit, afterId = null }: {
+    readonly limit: number;
+    readonly afterId?: JobId | null;
+  },
+): Promise<Replaced> {
+  const rows = await db.query<Replaced>(sql`
+    with looked_at as materialized (
+      select job_id, worker, ctid as place
       from yardmaster.ready
       where (
           select true from yardmaster.worker_limits
           where point = 'dispatch' limit 1
         )
-        and worker in (
-          select worker from yardmaster.worker_limits where point = 'dispatch'
-        )
+        and job_id > ${afterId ?? "-1"}::bigint
+      order by job_id
+      limit ${LOOKED_AT_MAX}
+    ),
+    newest as materialized (
+      select job_id, worker, ctid as place
+      from yardmaster.ready
+      where (select count(*) from looked_at) = ${LOOKED_AT_MAX}
+      order by job_id desc
+      limit ${LOOKED_AT_MAX}
+    ),
+    misplaced as materialized (
+      select job_id, place
+      from (
+        select job_id, place from looked_at where ${IS_LIMITED}
+        union
+        select job_id, place from newest where ${IS_LIMITED}
+      ) as seen
+      order by job_id
       limit ${limit}
+    ),
+    ungated as materialized (
+      select ready.ctid as place
+      from yardmaster.ready
+      where ctid = any (array(select place from misplaced))
       for update skip locked
     ),
     ${STALE_LANES}
@@ -139,14 +178,29 @@ export async function replaceMisplaced(
       select * from from_limited
     ),
     ${placed(sql`moved`)}
-    total as (select count(*)::integer as moved from moved)
-    select total.moved, coalesce(
-      (select array_agg(distinct queue) from moved), '{}'
-    ) as "queues"
+    total as (
+      select count(*)::integer as moved, array_agg(distinct queue) as queues
+      from moved
+    )
+    select total.moved, coalesce(total.queues, '{}') as "queues",
+      case
+        -- There may be more of those that were looked at.
+        when (select count(*) from misplaced) = ${limit} then least(
+          (select max(job_id) from misplaced),
+          (select max(job_id) from looked_at)
+        )
+        when (select count(*) from looked_at) = ${LOOKED_AT_MAX}
+          then (select max(job_id) from looked_at)
+      end::text as "throughId"
     from total
   `);
-  return rows[0] ?? { moved: 0, queues: [] };
+  return rows[0] ?? { moved: 0, queues: [], throughId: null };
 }
+
+/** Few workers have limits, so they are looked for as one array. */
+const IS_LIMITED = sql`worker = any (array(
+  select worker from yardmaster.worker_limits where point = 'dispatch'
+))`;
 
 /** Lanes of other limiters than their worker has now; with or without a row. */
 const STALE_LANES = sql`
