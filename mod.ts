@@ -34,6 +34,7 @@ export type {
   WorkerHooks,
 } from "./src/engine/hooks.ts";
 export type { Middleware, Next } from "./src/engine/middleware.ts";
+export type { TimeoutMs } from "./src/engine/timeout.ts";
 export { cancel, discard, snooze } from "./src/engine/verdict.ts";
 export type { Verdict } from "./src/engine/verdict.ts";
 export { AbortReason } from "./src/engine/abort_reason.ts";

@@ -17,6 +17,10 @@ export const ADVICE = {
     example: `workers: [defineWorker({ name: "sync_customer", perform }),],`,
     needed: START,
   },
+  middleware: {
+    example: `middleware: [async (run, next) => await next()],`,
+    needed: START,
+  },
   queues: {
     example: `queues: { default: { limit: 10 }, sync: { limit: 5 } },`,
     needed: START,

@@ -8,6 +8,7 @@ import {
   FINGERPRINT_KEY_BYTES_MIN,
   isFingerprintKey,
 } from "./engine/fingerprints.ts";
+import { areMiddleware, MIDDLEWARE_MAX } from "./engine/middleware.ts";
 import { ADVICE } from "./option_advice.ts";
 import {
   described,
@@ -62,6 +63,17 @@ export function checkWorkers(value: unknown, problems: OptionProblems): void {
     } else names.add(name);
   }
   checkLimiters(value, problems);
+}
+
+/** Functions, and not too many. */
+export function checkMiddleware(
+  value: unknown,
+  problems: OptionProblems,
+): void {
+  if (value === undefined || areMiddleware(value)) return;
+  const must = `must be a list of at most ${MIDDLEWARE_MAX} functions`;
+  const advice = ADVICE.middleware;
+  problems.add("middleware", `is ${described(value)} and ${must}`, advice);
 }
 
 /** Two limiters of one name would be one, as whoever came last says it is. */

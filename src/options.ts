@@ -1,6 +1,7 @@
 import type { Database } from "./db/database.ts";
 import type { CronDeclaration, CronDefinition } from "./domain/cron_entry.ts";
 import { ENGINE_DEFAULTS } from "./engine/engine_options.ts";
+import type { Middleware } from "./engine/middleware.ts";
 import type { AnyWorker } from "./engine/worker.ts";
 import { OptionsError } from "./errors.ts";
 import type { OnEvent } from "./events.ts";
@@ -13,6 +14,7 @@ import {
   checkExecutor,
   checkFingerprintKey,
   checkLayout,
+  checkMiddleware,
   checkOrigins,
   checkQueues,
   checkWorkers,
@@ -52,6 +54,11 @@ export interface YardmasterOptions {
   readonly reader?: Database;
   /** What this process can run. None: it only enqueues, or only shows pages. */
   readonly workers?: readonly AnyWorker[];
+  /**
+   * What stands around every run of this process, outside of the middleware of
+   * its worker; the first one outermost, 20 at most.
+   */
+  readonly middleware?: readonly Middleware[];
   /** What this process runs of; one queue `default` when left out. */
   readonly queues?: Readonly<Record<string, QueueOptions>>;
   /**
@@ -99,10 +106,17 @@ export interface YardmasterOptions {
 export interface ParsedOptions extends
   Omit<
     YardmasterOptions,
-    "reader" | "workers" | "queues" | "cron" | "basePath" | "executor"
+    | "reader"
+    | "workers"
+    | "middleware"
+    | "queues"
+    | "cron"
+    | "basePath"
+    | "executor"
   > {
   readonly reader: Database;
   readonly workers: readonly AnyWorker[];
+  readonly middleware: readonly Middleware[];
   readonly queues: Readonly<Record<string, Required<QueueOptions>>>;
   /** `null`: this process says nothing of what fires. */
   readonly cron: readonly CronDefinition[] | null;
@@ -177,6 +191,7 @@ function check(
     checkDatabase({ key: "reader", value: given.reader }, problems);
   }
   checkWorkers(given.workers, problems);
+  checkMiddleware(given.middleware, problems);
   checkQueues(given.queues, problems);
   checkAuth(given.auth, problems);
   checkBasePath(given.basePath, problems);
@@ -214,6 +229,7 @@ function filledIn(
     ...options,
     reader: options.reader ?? options.database,
     workers: options.workers ?? [],
+    middleware: options.middleware ?? [],
     queues: Object.fromEntries(
       queues.map(([name, queue]) => [name, { limit: queueLimit, ...queue }]),
     ),
