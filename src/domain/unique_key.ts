@@ -40,22 +40,74 @@ export const REPLACEABLE = [
 /** One of {@linkcode REPLACEABLE}. */
 export type Replaceable = typeof REPLACEABLE[number];
 
+/** A wait that each further call begins anew. */
+export interface Debounce {
+  /** From the last call to the run, in milliseconds. */
+  readonly delayMs: number;
+  /**
+   * From the first call to the run, at most; without it, calls that never cease
+   * put it off for ever. In milliseconds, not less than `delayMs`.
+   */
+  readonly maxWaitMs?: number | null;
+}
+
+/**
+ * What an insert does while another job holds its key. Each answers `conflict`
+ * with the id of that job, which is called the holder here:
+ *
+ * - `"reject"`: nothing. The holder stays as it is.
+ * - `{ replace: [...] }`: overwrites these fields of a holder that waits.
+ * - `{ debounce: { delayMs, maxWaitMs } }`: a holder that waits takes the newest
+ *   args and waits anew, so that one job runs when calls have ceased for
+ *   `delayMs`. One whose attempt failed takes the args and keeps its time.
+ * - `"throttle"`: nothing, for `periodMs` from the first job, whatever became of
+ *   it: at most one in each such window. Windows begin with a job and are not
+ *   aligned to the clock, so two jobs are never closer than `periodMs`.
+ * - `"keep_last"`: the newest wins. A holder that waits is overwritten in
+ *   everything but its id.
+ *
+ * What runs is never overwritten. With `debounce` and `keep_last` the key is held
+ * while its job waits, and no longer: a call during the run is inserted as the
+ * one that follows, and further calls overwrite that one. The jobs begin with all
+ * their attempts, beside those that were made.
+ */
+export type OnConflict =
+  | "reject"
+  | { readonly replace: readonly Replaceable[] }
+  | { readonly debounce: Debounce }
+  | "throttle"
+  | "keep_last";
+
 /** When two jobs count as the same, and what an insert of the second does. */
 export interface UniqueOptions {
   /** What is compared; `args`, `queue` and `worker` by default. */
   readonly fields?: readonly UniqueField[];
   /** Compares only these keys of args and meta. */
   readonly keys?: readonly string[];
-  /** How long the first keeps others out; `null` is for ever; 60 s by default. */
+  /**
+   * How long the first keeps others out; `null` is for ever; 60 s by default.
+   * Not with `debounce` and `keep_last`.
+   */
   readonly periodMs?: number | null;
-  /** The states in which it does; `successful` by default. */
+  /**
+   * The states in which it does; `successful` by default. Only with `reject` and
+   * `replace`: the other modes know when.
+   */
   readonly states?: StateGroup | readonly JobState[];
   /**
-   * `reject` (the default) leaves the first as it is; `replace` overwrites the
-   * fields named here as long as it waits. Both answer `conflict`.
+   * `reject` (the default), `{ replace }`, `{ debounce }`, `throttle` or
+   * `keep_last`: what an insert does to the job that holds the key.
    */
-  readonly onConflict?: "reject" | { readonly replace: readonly Replaceable[] };
+  readonly onConflict?: OnConflict;
 }
+
+/** The names of {@linkcode OnConflict}. */
+export type UniqueMode =
+  | "reject"
+  | "replace"
+  | "debounce"
+  | "throttle"
+  | "keep_last";
 
 /** Options with every default filled in. */
 export interface UniqueRule {
@@ -63,10 +115,20 @@ export interface UniqueRule {
   readonly keys: readonly string[];
   readonly periodMs: number | null;
   readonly states: readonly JobState[];
+  readonly mode: UniqueMode;
+  /** Of `replace`: the fields. */
   readonly replace: readonly Replaceable[];
+  readonly debounce: Debounce | null;
 }
 
 const PERIOD_MS_DEFAULT = 60_000;
+
+/** As long as a job waits and can be overwritten. */
+const WAITING = [
+  "available",
+  "scheduled",
+  "retryable",
+] as const satisfies readonly JobState[];
 
 /**
  * Fills in the defaults. `true` means the same with no end to the period;
@@ -79,18 +141,71 @@ export function uniqueRule(
 ): UniqueRule | null {
   if (ofCall === false || (ofCall === undefined && !ofWorker)) return null;
   const options = { ...asOptions(ofWorker), ...asOptions(ofCall) };
-  const states = options.states ?? "successful";
+  const { onConflict = "reject", periodMs = PERIOD_MS_DEFAULT } = options;
+  const mode = modeOf(onConflict);
+  const holdsWhileWaiting = mode === "debounce" || mode === "keep_last";
   return {
     fields: options.fields ?? ["args", "queue", "worker"],
     keys: options.keys ?? [],
-    periodMs: options.periodMs === undefined
-      ? PERIOD_MS_DEFAULT
-      : options.periodMs,
-    states: typeof states === "string" ? STATE_GROUPS[states] : states,
-    replace: typeof options.onConflict === "object"
-      ? options.onConflict.replace
-      : [],
+    periodMs: holdsWhileWaiting ? null : periodMs,
+    states: holdsWhileWaiting
+      ? WAITING
+      : mode === "throttle"
+      ? JOB_STATES
+      : statesOf(options.states ?? "successful"),
+    mode,
+    ...detailsOf(onConflict),
   };
+}
+
+/**
+ * What is wrong with what worker and call say together, as the end of a sentence
+ * that begins with `unique`; `null` if nothing is. Each by itself was checked.
+ */
+export function uniqueProblem(
+  ofWorker: boolean | UniqueOptions | undefined,
+  ofCall: boolean | UniqueOptions | undefined,
+): string | null {
+  const options = { ...asOptions(ofWorker), ...asOptions(ofCall) };
+  const { onConflict = "reject", periodMs, states } = options;
+  const mode = modeOf(onConflict);
+  if (mode === "reject" || mode === "replace") return null;
+  if (states !== undefined) {
+    return `states must not be given with ${mode}, which knows when it holds`;
+  }
+  if (mode === "throttle") {
+    return periodMs === null || periodMs === 0
+      ? "periodMs must be from 1 with throttle: it is its window"
+      : null;
+  }
+  if (periodMs !== undefined && periodMs !== null) {
+    return `periodMs must not be given with ${mode}, which holds while its job ` +
+      "waits";
+  }
+  const { debounce } = detailsOf(onConflict);
+  return debounce?.maxWaitMs != null && debounce.maxWaitMs < debounce.delayMs
+    ? "onConflict must have a maxWaitMs of at least its delayMs"
+    : null;
+}
+
+function modeOf(onConflict: OnConflict): UniqueMode {
+  if (typeof onConflict === "string") return onConflict;
+  return "replace" in onConflict ? "replace" : "debounce";
+}
+
+function detailsOf(
+  onConflict: OnConflict,
+): Pick<UniqueRule, "replace" | "debounce"> {
+  if (typeof onConflict === "string") return { replace: [], debounce: null };
+  return "replace" in onConflict
+    ? { replace: onConflict.replace, debounce: null }
+    : { replace: [], debounce: onConflict.debounce };
+}
+
+function statesOf(
+  states: StateGroup | readonly JobState[],
+): readonly JobState[] {
+  return typeof states === "string" ? STATE_GROUPS[states] : states;
 }
 
 function asOptions(value: boolean | UniqueOptions | undefined): UniqueOptions {

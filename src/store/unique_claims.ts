@@ -1,6 +1,7 @@
 /** The part of an insert that decides over its unique keys. */
 import type { Database } from "../db/database.ts";
 import { type Sql, sql } from "../db/sql.ts";
+import { JOB_STATES } from "../domain/job.ts";
 
 /** In place of {@linkcode uniqueClaims}, where no job is unique. */
 export function noClaims(): Sql {
@@ -47,7 +48,13 @@ export function uniqueClaims(db: Database): Sql {
                 from yardmaster.unique_keys as seen
                 where seen.key = held.key and seen.job_id = held.job_id
               )
-              and not coalesce(${holderState()} = any (held.states), false)
+              and not coalesce(
+                ${holderState()} = any (held.states),
+                -- The job is gone. What holds in all states for a time holds
+                -- for all of that time.
+                held.expires_at is not null
+                  and cardinality(held.states) >= ${JOB_STATES.length}::integer
+              )
             ) as over
         ) as claim
       )
