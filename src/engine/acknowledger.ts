@@ -222,7 +222,17 @@ export class Acknowledger {
     } else if (
       only?.output !== undefined || only?.event?.message !== undefined
     ) {
-      const { output: _, event, ...bare } = only;
+      const { output, event, ...bare } = only;
+      if (output !== undefined) {
+        const { worker, bytes, limitBytes } = output;
+        this.#options.onEvent({
+          type: "output_dropped",
+          worker,
+          why: "refused",
+          bytes,
+          limitBytes,
+        });
+      }
       await this.#write([
         event === undefined ? bare : { ...bare, event: { kind: event.kind } },
       ]);

@@ -67,7 +67,7 @@ export class Gathering {
       if (!isDue) continue;
       let count = 0;
       for (const { output } of group.results) {
-        length += output?.length ?? 0;
+        length += output?.bytes ?? 0;
         const isFull = batch.length === BATCH_MAX || length > BATCH_LENGTH_MAX;
         if (isFull && batch.length > 0) break;
         count += 1;

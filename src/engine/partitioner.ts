@@ -1,5 +1,6 @@
 import type { Database } from "../db/database.ts";
 import type { OnEvent } from "../events.ts";
+import { dropOutputs } from "../store/output_retention.ts";
 import {
   createPartition,
   dropDay,
@@ -50,6 +51,14 @@ export class Partitioner implements Service {
     for (const day of await listOldDays(database, { olderThanMs: keepMs })) {
       if (await dropDay(database, { day, keepMs })) dropped += 1;
       else later += 1;
+    }
+    const ofOutputs = await listOldDays(database, {
+      olderThanMs: keepMs,
+      tables: ["outputs"],
+    });
+    for (const day of ofOutputs) {
+      // One that stays does so for days: there is no hurry.
+      if (await dropOutputs(database, day)) dropped += 1;
     }
     if (created + dropped > 0) {
       onEvent({ type: "partitions_changed", created, dropped });

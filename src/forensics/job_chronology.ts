@@ -78,8 +78,18 @@ function outputItem(job: JobEvidence, at: Date): ChronologyItem {
     ...PLAIN,
     at,
     source: "outputs",
-    label: sentence`Output of attempt ${job.attempt} recorded`,
+    label: sentence`Output of attempt ${
+      job.outputAttempt ?? job.attempt
+    } recorded`,
+    notes: outputNotes(job),
   };
+}
+
+function outputNotes({ outputExpiresAt, now }: JobEvidence): Sentence[] {
+  if (outputExpiresAt === null) return [];
+  return outputExpiresAt > now
+    ? [sentence`It can be read until ${outputExpiresAt}.`]
+    : [sentence`It expired ${outputExpiresAt} and can not be read any more.`];
 }
 
 /** The end, and the beginning of the run that led to it, which is derived. */

@@ -5,6 +5,7 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { AttemptEventKind, JobState } from "../domain/state.ts";
+import { EXPIRES_AT } from "./outputs.ts";
 
 /** The most rows of one source that a bundle reads; one more tells "there are more". */
 export const EVIDENCE_MAX = 200;
@@ -32,6 +33,8 @@ export interface JobEvidence {
   readonly finishedAt: Date | null;
   readonly tookMs: number | null;
   readonly outputAt: Date | null;
+  readonly outputAttempt: number | null;
+  readonly outputExpiresAt: Date | null;
   readonly now: Date;
 }
 
@@ -52,7 +55,8 @@ export async function findJobEvidence(
       standing.executor_id as "executorId",
       standing.claimed_at as "claimedAt",
       standing.finished_at as "finishedAt", standing.took_ms as "tookMs",
-      outputs.recorded_at as "outputAt",
+      outputs.recorded_at as "outputAt", outputs.attempt as "outputAttempt",
+      ${EXPIRES_AT} as "outputExpiresAt",
       ${db.now}::timestamptz as now
     from yardmaster.jobs
     left join yardmaster.job_states as standing

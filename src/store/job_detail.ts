@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import type { AttemptEventKind, JobState } from "../domain/state.ts";
+import { EXPIRES_AT, isExpired, OUTPUT_BYTES } from "./outputs.ts";
 
 /** A job: its definition, where it stands, and what lies around it. */
 export interface JobDetail {
@@ -36,10 +37,12 @@ export interface JobDetail {
   readonly finishedAt: Date | null;
   readonly tookMs: number | null;
 
+  /** Null also when it has expired. */
   readonly output: unknown;
   readonly outputAttempt: number | null;
   readonly outputBytes: number | null;
   readonly outputAt: Date | null;
+  readonly outputExpiresAt: Date | null;
   readonly now: Date;
 }
 
@@ -71,9 +74,9 @@ export async function findJobDetail(
       standing.executor_id as "executorId",
       standing.claimed_at as "claimedAt",
       standing.finished_at as "finishedAt", standing.took_ms as "tookMs",
-      outputs.output, outputs.attempt as "outputAttempt",
-      octet_length(outputs.output::text) as "outputBytes",
-      outputs.recorded_at as "outputAt",
+      case when not ${isExpired(db)} then outputs.output end as "output",
+      outputs.attempt as "outputAttempt", ${OUTPUT_BYTES} as "outputBytes",
+      outputs.recorded_at as "outputAt", ${EXPIRES_AT} as "outputExpiresAt",
       ${db.now}::timestamptz as "now"
     from yardmaster.jobs
     -- The id is said twice, so that each side finds its partition by itself.

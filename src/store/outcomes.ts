@@ -5,6 +5,7 @@ import { wholeMs } from "./lease_ends.ts";
 import type { LeaseId } from "./leases.ts";
 import { givenBack } from "./limited.ts";
 import { keyOf, keysOf, type Place, tellLost } from "./lost_ends.ts";
+import { keptOutputs, type StorableOutput } from "./outputs.ts";
 
 /** What became of a run. Each names its lease; without it, it writes nothing. */
 export interface RunResult {
@@ -26,11 +27,7 @@ export interface RunResult {
   /** Of a run that did not simply complete. */
   readonly event?: RunEvent;
   /** What to keep of a completed run. */
-  readonly output?: {
-    readonly value: unknown;
-    /** Of its JSON text, for whoever puts many into one statement. */
-    readonly length?: number;
-  };
+  readonly output?: StorableOutput;
 }
 
 /** What is told about a run beside where its job goes. */
@@ -210,32 +207,6 @@ function unhappyEnds(db: Database, results: readonly RunResult[]): Sql {
         ${db.now}
       from unhappy
       where kind is not null
-    ),
-  `;
-}
-
-function keptOutputs(db: Database, results: readonly RunResult[]): Sql {
-  const rows = results.map(({ leaseId, jobId, output }) => ({
-    lease_id: leaseId,
-    job_id: jobId,
-    output: output?.value ?? null,
-  }));
-  return sql`
-    recorded as (
-      insert into yardmaster.outputs (job_id, attempt, output, recorded_at)
-      select
-        held.job_id, held.attempt, coalesce(kept.output, 'null'), ${db.now}
-      from jsonb_to_recordset(${json(rows)}) as kept (
-        lease_id bigint, job_id bigint, output jsonb
-      )
-      join held using (lease_id, job_id)
-      where held.state = 'completed'
-      -- Of an attempt before an operator's retry.
-      on conflict (job_id) do update
-      set
-        attempt = excluded.attempt,
-        output = excluded.output,
-        recorded_at = excluded.recorded_at
     ),
   `;
 }

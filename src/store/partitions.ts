@@ -1,16 +1,16 @@
 import type { Database } from "../db/database.ts";
-import { assert } from "../assert.ts";
-import { Sql, sql } from "../db/sql.ts";
+import { sql } from "../db/sql.ts";
+import {
+  beAlone,
+  key,
+  listPartitionsOfDay,
+  name,
+  PARTITIONED,
+  type Partitioned,
+  tryNow,
+} from "./partition_ddl.ts";
 
-/** The tables with one time partition for each day of ids. */
-export const PARTITIONED = [
-  "jobs",
-  "outcomes",
-  "attempt_events",
-  "outputs",
-] as const;
-/** One of {@linkcode PARTITIONED}. */
-export type Partitioned = typeof PARTITIONED[number];
+export { PARTITIONED, type Partitioned } from "./partition_ddl.ts";
 
 /** A day of ids of one table. */
 export interface Partition {
@@ -24,26 +24,13 @@ export interface Partition {
   readonly begun: boolean;
 }
 
-/**
- * Waiting for a lock of ours makes everybody wait behind us; rather than that
- * the work is left to a later pass. It is below Postgres' own second for finding
- * deadlocks, or half of what is set there: in one with the engine, or with
- * somebody who enqueues, we give way.
- */
-const LOCK_TIMEOUT_MS = 500;
+/** What is told of a job goes with it; outputs have a time of their own. */
+const HISTORY: readonly Partitioned[] = PARTITIONED.filter((table) =>
+  table !== "outputs"
+);
 
 /** Moving rows out of the default partition keeps others out of it meanwhile. */
 const ROWS_MOVED_MAX = 50_000;
-
-/** Somebody else was faster, or the lock was not free: try again later. */
-const LATER_CODES: readonly string[] = [
-  "55P03", // lock_not_available
-  "40P01", // deadlock_detected
-  "42P07", // duplicate_table
-  "42P17", // the partition would overlap another
-  "42P01", // it was dropped meanwhile
-  "23505", // two processes create one name
-];
 
 /** The partitions that should exist, from today, and do not. */
 export async function listMissingPartitions(
@@ -79,10 +66,16 @@ export async function listMissingPartitions(
   `);
 }
 
-/** The partitions that exist, all of whose ids are from before an instant. */
+/**
+ * The days with partitions of these tables, all of whose ids are from before an
+ * instant.
+ */
 export async function listOldDays(
   db: Database,
-  { olderThanMs }: { readonly olderThanMs: number },
+  { olderThanMs, tables = HISTORY }: {
+    readonly olderThanMs: number;
+    readonly tables?: readonly Partitioned[];
+  },
 ): Promise<string[]> {
   const rows = await db.query<{ day: string }>(sql`
     with partition as (
@@ -92,7 +85,7 @@ export async function listOldDays(
       join pg_catalog.pg_class as parent on parent.oid = pg_inherits.inhparent
       join pg_catalog.pg_namespace on pg_namespace.oid = parent.relnamespace
       where pg_namespace.nspname = ${db.schema}
-        and parent.relname = any (${[...PARTITIONED]}::text[])
+        and parent.relname = any (${[...tables]}::text[])
     )
     select day
     from partition
@@ -163,7 +156,7 @@ export async function createPartition(
 
 /**
  * Drops a day. What is still alive, and what ended within the window, is copied
- * to the default partition first, with its outcome, events and output.
+ * to the default partition first, with its outcome and events.
  *
  * @returns False if it is for later: a lock was not free, or so much of the day
  * is still alive that copying it would hold up the engine.
@@ -174,7 +167,8 @@ export async function dropDay(
 ): Promise<boolean> {
   return await tryNow(db, async (tx) => {
     await beAlone(tx, "jobs");
-    const own = await listPartitionsOfDay(tx, day);
+    const own = (await listPartitionsOfDay(tx, day))
+      .filter((table) => HISTORY.includes(table));
     if (own.length === 0) return false;
     const of = (table: Partitioned) =>
       own.includes(table)
@@ -218,69 +212,4 @@ export async function dropDay(
     }
     return true;
   });
-}
-
-async function listPartitionsOfDay(
-  db: Database,
-  day: string,
-): Promise<Partitioned[]> {
-  const rows = await db.query<{ table: Partitioned }>(sql`
-    select parent as "table"
-    from unnest(${[...PARTITIONED]}::text[]) with ordinality
-      as wanted (parent, place)
-    join pg_catalog.pg_inherits on pg_inherits.inhrelid = to_regclass(
-      format('%I.%I', ${db.schema}::text, parent || '_' || ${day}::text)
-    )
-    order by place
-  `);
-  return rows.map((row) => row.table);
-}
-
-/** Runs DDL that gives up rather than wait. */
-async function tryNow(
-  db: Database,
-  work: (tx: Database) => Promise<boolean>,
-): Promise<boolean> {
-  try {
-    return await db.transaction(async (tx) => {
-      await tx.query(sql`
-        select set_config(
-          'lock_timeout',
-          least(
-            ${LOCK_TIMEOUT_MS},
-            extract(epoch from current_setting('deadlock_timeout')::interval)
-              * 500
-          )::integer || 'ms',
-          true
-        )
-      `);
-      return await work(tx);
-    });
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : null;
-    if (typeof code === "string" && LATER_CODES.includes(code)) return false;
-    throw error;
-  }
-}
-
-/**
- * Leaves the work to another process that does the same. The lock keeps only its
- * own kind out: nobody who reads or writes notices it.
- */
-async function beAlone(tx: Database, table: Partitioned): Promise<void> {
-  await tx.query(sql`
-    lock table yardmaster.${name(`${table}_default`)}
-      in share update exclusive mode nowait
-  `);
-}
-
-/** The column that places a row. */
-function key(table: Partitioned): Sql {
-  return table === "jobs" ? sql`id` : sql`job_id`;
-}
-
-/** DDL can not bind; so a name of ours, or a number, is written out. */
-function name(text: string): Sql {
-  assert(/^[a-z0-9_-]{1,63}$/.test(text), "only our own names are written out");
-  return new Sql([text], []);
 }

@@ -9,7 +9,8 @@ export interface Pruning {
 
 /**
  * Deletes jobs that ended before the window from the default partitions, with
- * everything that is told of them. Other partitions are dropped whole.
+ * everything that is told of them but their outputs, which have a time of their
+ * own. Other partitions are dropped whole.
  *
  * @returns How many jobs.
  */
@@ -30,10 +31,6 @@ export async function pruneDefaultPartitions(
       order by job_id
       limit ${limit}
       for update skip locked
-    ),
-    output as (
-      delete from yardmaster.outputs_default
-      where job_id = any (array(select job_id from old))
     ),
     event as (
       delete from yardmaster.attempt_events_default

@@ -7,6 +7,7 @@ import { systemClock } from "../../src/engine/clock.ts";
 import { HeldLeases } from "../../src/engine/held_leases.ts";
 import { until } from "../support/until.ts";
 import type { RunResult } from "../../src/store/outcomes.ts";
+import { outputOf } from "../support/outputs.ts";
 
 /** A database that takes every statement which `fault` lets through. */
 function taking(fault: (statement: Sql) => Error | null): Database {
@@ -50,7 +51,7 @@ function completed(index: number, length: number): RunResult {
     attempt: 1,
     to: "completed",
     tookMs: 1,
-    output: { value: index, length },
+    output: { ...outputOf(index), bytes: length },
   };
 }
 

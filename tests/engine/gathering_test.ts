@@ -6,6 +6,7 @@ import { completionsOf } from "../../src/engine/completions.ts";
 import { GATHER_MS, Gathering } from "../../src/engine/gathering.ts";
 import { HeldLeases } from "../../src/engine/held_leases.ts";
 import type { ClaimedJob, LeaseId } from "../../src/store/leases.ts";
+import { outputOf } from "../support/outputs.ts";
 
 function claimed(leaseId: LeaseId, jobIds: readonly JobId[]): ClaimedJob[] {
   return jobIds.map((jobId) => ({ leaseId, jobId } as ClaimedJob));
@@ -85,7 +86,7 @@ Deno.test("completionsOf() names each run of a lease in which one did more than 
   const batch: EndedRun[] = [
     completed("1", "10"),
     { ...completed("1", "11"), to: "available" },
-    { ...completed("2", "20"), output: { value: 1 } },
+    { ...completed("2", "20"), output: outputOf(1) },
     completed("4", "40"),
     // It is not in the lease that it names.
     completed("3", "31"),

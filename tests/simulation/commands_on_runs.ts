@@ -22,6 +22,7 @@ import {
   turn,
   which,
 } from "./step.ts";
+import { outputOf } from "../support/outputs.ts";
 
 const claim = fc.record({
   executor: which,
@@ -97,9 +98,16 @@ function toClaimed(job: ModelJob, nowMs: number) {
   };
 }
 
+/** Some are kept shorter than the history, others longer. */
+function kept(leaseId: string, attempt: number) {
+  const days = Number(leaseId) % 4 === 1 ? 3.25 : 20.25;
+  return outputOf({ attempt }, { keepMs: days * DAY_MS });
+}
+
 type End = "completes" | "fails" | "snoozes" | "cancels" | "lets go";
 const ENDS = ["completes", "completes", "fails", "snoozes", "cancels"] as const;
 const DELAY_MS = 500;
+const DAY_MS = 86_400_000;
 
 /** As a run ends, its attempts decide whether another follows. */
 function toResult(run: ModelRun, end: End, maxAttempts: number): RunResult {
@@ -109,7 +117,7 @@ function toResult(run: ModelRun, end: End, maxAttempts: number): RunResult {
   switch (end) {
     case "completes":
       return Number(leaseId) % 4 !== 0
-        ? { ...common, to: "completed", output: { value: { attempt } } }
+        ? { ...common, to: "completed", output: kept(leaseId, attempt) }
         : { ...common, to: "completed" };
     case "fails": {
       const next = afterFailure({ attempt, maxAttempts }, () => DELAY_MS);

@@ -8,6 +8,11 @@ import {
   stopExecutor,
 } from "../../src/store/executors.ts";
 import {
+  dropOutputs,
+  emptyOutputs,
+  pruneEmptyOutputs,
+} from "../../src/store/output_retention.ts";
+import {
   createPartition,
   dropDay,
   listMissingPartitions,
@@ -144,11 +149,18 @@ const dropDays = turn.map((on) =>
       );
       model.dropDay(day, KEEP_MS);
     }
+    const tables = ["outputs"] as const;
+    for (const day of await listOldDays(db, { olderThanMs: KEEP_MS, tables })) {
+      // It may stay: what can still be read is never lost.
+      await dropOutputs(db, day);
+    }
   })
 );
 
 const prune = turn.map((on) =>
   step("prune", on, async ({ model, db }) => {
+    await emptyOutputs(db, { limit: LIMIT });
+    await pruneEmptyOutputs(db, { limit: LIMIT });
     const pruning = { keepMs: KEEP_MS, limit: LIMIT };
     const claims = { goneBeforeMs: KEEP_MS, limit: LIMIT };
     assert.deepEqual(

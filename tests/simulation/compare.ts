@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import type { Database } from "../../src/db/database.ts";
 import { type Sql, sql } from "../../src/db/sql.ts";
 import type { JobId } from "../../src/domain/job.ts";
+import { isExpired } from "../../src/store/outputs.ts";
 import type { Model } from "./model.ts";
 import { idOrder } from "./model_retention.ts";
 import type { ModelJob } from "./model_types.ts";
@@ -64,6 +65,14 @@ export async function compare(model: Model, db: Database): Promise<void> {
         stoppedAt,
       ]),
   );
+  same(
+    "outputs",
+    told.outputs,
+    () =>
+      [...model.outputs].flatMap(([id, { attempt, expiresAt }]) =>
+        expiresAt > model.nowMs ? [[id, attempt, attempt]] : []
+      ),
+  );
 }
 
 function compareJobs(jobs: readonly ModelJob[], told: Told): void {
@@ -95,14 +104,6 @@ function compareJobs(jobs: readonly ModelJob[], told: Told): void {
       jobs.filter(({ at }) =>
         ["available", "scheduled", "retryable"].includes(at.state)
       ).map(({ id, queue, worker, priority }) => [id, queue, worker, priority]),
-  );
-  same(
-    "outputs",
-    told.outputs,
-    () =>
-      jobs.flatMap(({ id, outputOf }) =>
-        outputOf === null ? [] : [[id, outputOf, outputOf]]
-      ),
   );
 }
 
@@ -185,7 +186,7 @@ async function tell(db: Database): Promise<Told> {
       ${
     lines(
       sql`job_id::text, attempt, (output ->> 'attempt')::integer`,
-      sql`yardmaster.outputs`,
+      sql`yardmaster.outputs where not ${isExpired(db)}`,
     )
   } as "outputs"
   `);

@@ -65,7 +65,6 @@ export class Model extends Retention {
       priority,
       maxAttempts,
       retries: 0,
-      outputOf: null,
       deadlineAt: deadlineMs === null ? null : this.nowMs + deadlineMs,
       at: { ...NOWHERE, state, attempt: 0, runAt },
     });
@@ -170,8 +169,10 @@ export class Model extends Retention {
     { jobId, to, tookMs, delayMs = 0, event, output }: RunResult,
   ): void {
     if (event) this.tell({ jobId, attempt, kind: event.kind, executorId });
-    const job = this.jobs.get(jobId);
-    if (output && job) job.outputOf = attempt;
+    if (output) {
+      const expiresAt = this.nowMs + output.keepMs;
+      this.outputs.set(jobId, { attempt, expiresAt });
+    }
     const runAt = this.nowMs + delayMs;
     if (to === "retryable") this.#move(jobId, { state: to, attempt, runAt });
     // The run asked for it, or somebody made it let go: no attempt is burnt.

@@ -16,6 +16,11 @@ export class Retention {
   readonly jobs = new Map<JobId, ModelJob>();
   readonly claims = new Map<string, ModelClaim>();
   readonly executors = new Map<number, ModelExecutor>();
+  /** What can be read until it expires, whatever becomes of the job. */
+  readonly outputs = new Map<
+    JobId,
+    { readonly attempt: number; readonly expiresAt: number }
+  >();
   /** Days of ids, such as `20260115`, that have partitions of their own. */
   readonly days = new Set<string>();
   events: (ModelEvent & { readonly at: number })[] = [];

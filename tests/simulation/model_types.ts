@@ -39,15 +39,13 @@ export interface ModelInsert {
 
 export interface ModelJob {
   readonly id: JobId;
-  readonly queue: string;
-  readonly worker: string;
+  queue: string;
+  worker: string;
   priority: number;
   maxAttempts: number;
   /** How often an operator allowed one attempt more. */
   retries: number;
-  readonly deadlineAt: number | null;
-  /** The attempt whose output is kept. */
-  outputOf: number | null;
+  deadlineAt: number | null;
   at: Standing;
 }
 

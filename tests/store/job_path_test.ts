@@ -33,6 +33,7 @@ import {
   retryJob,
 } from "../../src/store/transitions.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
+import { outputOf } from "../support/outputs.ts";
 
 const testDb = usePGlite();
 
@@ -212,7 +213,7 @@ Deno.test("acknowledge() moves each job where its run sent it, and trims the lea
   const [done, failed, asleep, returned, dropped, running] = runs;
 
   await acknowledge(db, executorId, [
-    end(done, { output: { value: null }, tookMs: NaN }),
+    end(done, { output: outputOf(null), tookMs: NaN }),
     end(failed, {
       to: "retryable",
       delayMs: 1_000,

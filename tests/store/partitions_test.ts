@@ -17,10 +17,13 @@ import {
   pruneOldEvents,
 } from "../../src/store/retention.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
+import { outputOf } from "../support/outputs.ts";
 
 const testDb = usePGlite();
 const DAY_MS = 86_400_000;
 const keepMs = 7 * DAY_MS;
+/** Longer than history. */
+const outputMs = 30 * DAY_MS;
 
 async function enqueue(db: TestDb, delayMs: number | null = null) {
   const [answer] = await insertJobs(db, [{
@@ -61,7 +64,7 @@ async function runAll(db: TestDb): Promise<void> {
       to: "completed",
       tookMs: 1,
       event: { kind: "failed" },
-      output: { value: 1 },
+      output: outputOf(1, { keepMs: outputMs }),
     })),
   );
 }
@@ -141,9 +144,13 @@ Deno.test("dropDay() takes a day with its evidence, and keeps what lives or ende
   );
   assert.deepEqual(kept.map(({ id }) => id), [planned, lately]);
   assert.ok(!kept.some(({ id }) => id === old));
-  for (const table of ["outcomes", "attempt_events", "outputs"]) {
+  for (const table of ["outcomes", "attempt_events"]) {
     assert.deepEqual(await places(db, table), [`${table}_default`]);
   }
+  assert.deepEqual(await places(db, "outputs"), [
+    "outputs_20260115",
+    "outputs_20260115",
+  ]);
   assert.deepEqual(await listOldDays(db, { olderThanMs: keepMs }), []);
   assert.equal(await dropDay(db, { day: "20260115", keepMs }), false);
 });
@@ -163,9 +170,10 @@ Deno.test("pruneDefaultPartitions() deletes a bounded number of old ended jobs, 
   assert.deepEqual(await db.query(sql`select id from yardmaster.jobs`), [
     { id: planned },
   ]);
-  for (const table of ["outcomes", "attempt_events", "outputs"]) {
+  for (const table of ["outcomes", "attempt_events"]) {
     assert.deepEqual(await places(db, table), []);
   }
+  assert.equal((await places(db, "outputs")).length, 3);
 });
 
 Deno.test("pruneOldEvents() and pruneExecutors() forget what nothing refers to, and old events of what lives", async () => {

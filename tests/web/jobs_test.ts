@@ -298,7 +298,7 @@ Deno.test("GET /jobs/:id tells the story of a job first, and all that is on reco
   assert.match(page.text, /no route to host/);
   assert.match(page.text, /"customer" *: *\{ *"id" *: *42/);
   assert.match(page.text, /mail:42/);
-  assert.match(page.text, /No recorded output found for this job\./);
+  assert.match(page.text, /None: the job has not ended\./);
   assert.match(page.text, /Retry: not while it is available\./);
   assert.equal(
     linkNamed(page.html, "Jobs"),

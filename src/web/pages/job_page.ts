@@ -1,15 +1,13 @@
 import type { ResourceRef } from "../../seams.ts";
 import { TERMINAL_STATES } from "../../domain/state.ts";
-import { numberText } from "../components/count.ts";
 import { jobActions } from "../components/job_actions.ts";
 import { jobErrors } from "../components/job_errors.ts";
 import { jobIdentity } from "../components/job_identity.ts";
+import { jobOutput } from "../components/job_output.ts";
 import { jobRelated } from "../components/job_related.ts";
 import { jobWhy } from "../components/job_why.ts";
 import { jsonView } from "../components/json_view.ts";
 import { panel, readOnlyBanner } from "../components/panel.ts";
-import { definitions } from "../components/table.ts";
-import { timeBoth } from "../components/time.ts";
 import { timeline } from "../components/timeline.ts";
 import type { JobFacts } from "../job_facts.ts";
 import { type Href, html, type Markup, text } from "../render.ts";
@@ -51,7 +49,7 @@ export function jobLive(facts: JobFacts): Markup {
       <div class="split">
         <div class="stack">${history(facts)} ${jobErrors(facts)} ${payload(
           facts,
-        )} ${output(facts)}</div>
+        )} ${jobOutput(facts)}</div>
         <div class="stack">${jobIdentity(facts)} ${jobRelated(facts)}</div>
       </div>
     </div>
@@ -86,19 +84,4 @@ function payload(facts: JobFacts): Markup {
     ${panel({ id: text`args`, title: text`Args`, body: args })}
     ${panel({ id: text`meta`, title: text`Meta`, body: meta })}
   `;
-}
-
-function output(facts: JobFacts): Markup {
-  const { job, show, now } = facts;
-  const { outputAt, outputAttempt, outputBytes } = job;
-  const body = outputAt === null
-    ? html`<p class="muted">No recorded output found for this job.</p>`
-    : html`
-      ${definitions([
-        [text`Attempt`, outputAttempt],
-        [text`Size`, text`${numberText(outputBytes ?? 0)} bytes`],
-        [text`Recorded`, timeBoth(outputAt, now)],
-      ])} ${jsonView(show.block("output", job.output, resourceOf(facts)))}
-    `;
-  return panel({ id: text`output`, title: text`Recorded output`, body });
 }

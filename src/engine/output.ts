@@ -1,0 +1,91 @@
+import { type OutputRule, parseOutputRule } from "../domain/output.ts";
+import { isStorableJson } from "../domain/storable.ts";
+import { assert } from "../assert.ts";
+import type { OnEvent } from "../events.ts";
+import type { StorableOutput } from "../store/outputs.ts";
+
+/**
+ * What a worker says about its output, with the defaults filled in.
+ *
+ * @throws {TypeError} If it is out of bounds.
+ */
+export function outputRule(
+  option: unknown,
+  worker: string,
+): OutputRule | null {
+  const parsed = parseOutputRule(option);
+  assert(
+    parsed.ok,
+    `recordOutput of ${worker} ${parsed.ok ? "" : parsed.problem}`,
+  );
+  return parsed.rule;
+}
+
+/**
+ * What to keep of what a run returned: all of it or nothing, and its job
+ * completes in either case. Nothing is kept of `undefined`.
+ */
+export function storableOutput(
+  value: unknown,
+  { worker, rule, onEvent }: {
+    readonly worker: string;
+    readonly rule: OutputRule;
+    readonly onEvent: OnEvent;
+  },
+): StorableOutput | null {
+  if (value === undefined) return null;
+  const { limitBytes, keepMs } = rule;
+  const text = toJson(value);
+  if (text === null) {
+    const bytes = null;
+    onEvent({
+      type: "output_dropped",
+      worker,
+      why: "not_json",
+      bytes,
+      limitBytes,
+    });
+    return null;
+  }
+  const bytes = bytesOf(text);
+  if (bytes > limitBytes) {
+    onEvent({
+      type: "output_dropped",
+      worker,
+      why: "too_large",
+      bytes,
+      limitBytes,
+    });
+    return null;
+  }
+  return { text, bytes, keepMs, worker, limitBytes };
+}
+
+/** The one place in which an output becomes text. */
+function toJson(value: unknown): string | null {
+  try {
+    const text = written(value);
+    return text !== undefined && isStorableJson(text) ? text : null;
+  } catch {
+    return null;
+  }
+}
+
+function written(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // Mostly a `bigint`, which has no form of its own in JSON. Most outputs have
+    // none, and need not be asked for each of their values.
+    return JSON.stringify(
+      value,
+      (_key, each) => typeof each === "bigint" ? String(each) : each,
+    );
+  }
+}
+
+const encoder = new TextEncoder();
+
+function bytesOf(text: string): number {
+  return encoder.encode(text).length;
+}
