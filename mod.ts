@@ -27,6 +27,15 @@ export type {
   Worker,
   WorkerDefinition,
 } from "./src/engine/worker.ts";
+export { defineChunkWorker } from "./src/engine/chunk_worker.ts";
+export type {
+  ChunkAnswer,
+  ChunkContext,
+  ChunkJob,
+  ChunkJobRef,
+  ChunkWorkerDefinition,
+} from "./src/engine/chunk_worker.ts";
+export type { ChunkOptions } from "./src/engine/chunk_rule.ts";
 export type {
   DiscardEvent,
   FailureEvent,
@@ -74,6 +83,8 @@ export type { EnqueueOptions } from "./src/engine/enqueue_options.ts";
 export type { IdempotentOptions } from "./src/domain/receipt.ts";
 export type { Asked, ReceiptApi } from "./src/engine/receipts.ts";
 export type {
+  Debounce,
+  OnConflict,
   Replaceable,
   StateGroup,
   UniqueField,
