@@ -21,10 +21,25 @@ export function withArgsVersion(
   meta: Readonly<Record<string, unknown>>,
   version: number,
 ): Readonly<Record<string, unknown>> {
-  if (version > 1) return { ...meta, [ARGS_VERSION_KEY]: version };
+  if (version > 1) {
+    for (const _ in meta) return { ...meta, [ARGS_VERSION_KEY]: version };
+    return onlyVersion(version);
+  }
   if (!Object.hasOwn(meta, ARGS_VERSION_KEY)) return meta;
   const { [ARGS_VERSION_KEY]: _, ...rest } = meta;
   return rest;
+}
+
+const ONLY_VERSION = new Map<number, Readonly<Record<string, unknown>>>();
+
+/** One object for all jobs: those that share it are seen to be alike at once. */
+function onlyVersion(version: number): Readonly<Record<string, unknown>> {
+  let meta = ONLY_VERSION.get(version);
+  if (meta === undefined) {
+    meta = Object.freeze({ [ARGS_VERSION_KEY]: version });
+    ONLY_VERSION.set(version, meta);
+  }
+  return meta;
 }
 
 /** Whether it can be a version of args. */

@@ -6,6 +6,8 @@ import type { JobId } from "../domain/job.ts";
 export interface AlikeJobs {
   readonly queue: string;
   readonly worker: string;
+  /** As JSON. */
+  readonly meta: string;
   readonly tags: readonly string[];
   readonly priority: number;
   readonly maxAttempts: number;
@@ -26,7 +28,7 @@ interface Inserted {
  */
 export async function insertAlikeJobs(
   db: Database,
-  { queue, worker, tags, priority, maxAttempts, args }: AlikeJobs,
+  { queue, worker, meta, tags, priority, maxAttempts, args }: AlikeJobs,
 ): Promise<JobId[]> {
   const statement = sql`
     with first as materialized (
@@ -47,7 +49,9 @@ export async function insertAlikeJobs(
         id, queue, worker, args, meta, tags, priority, max_attempts
       )
       select
-        id, ${queue}::text, ${worker}::text, args, '{}', ${[...tags]}::text[],
+        id, ${queue}::text, ${worker}::text, args,
+        -- Selected, so that the text is read once and not for each job.
+        (select ${meta}::text::jsonb), ${[...tags]}::text[],
         ${priority}::smallint, ${maxAttempts}::smallint
       from input
     ),

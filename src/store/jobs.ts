@@ -34,10 +34,11 @@ export async function insertJobs(
   const [first] = inserts;
   if (first === undefined) return [];
   if (inserts.every((insert) => isPlain(insert) && isLike(insert, first))) {
-    const { queue, worker, tags = [], priority, maxAttempts } = first;
+    const { queue, worker, meta, tags = [], priority, maxAttempts } = first;
     const jobIds = await insertAlikeJobs(db, {
       queue,
       worker,
+      meta: meta === undefined ? "{}" : JSON.stringify(meta),
       tags,
       priority,
       maxAttempts,
@@ -184,11 +185,11 @@ function isPlain(insert: JobInsert): boolean {
       return false;
     }
   }
-  for (const _ in insert.meta) return false;
   return true;
 }
 
 const NO_TAGS: readonly string[] = [];
+const NO_META: Readonly<Record<string, unknown>> = {};
 
 /** But for its args. */
 function isLike(insert: JobInsert, first: JobInsert): boolean {
@@ -200,5 +201,14 @@ function isLike(insert: JobInsert, first: JobInsert): boolean {
     (tags === others || (
       tags.length === others.length &&
       tags.every((tag, index) => tag === others[index])
-    ));
+    )) &&
+    isSame(insert.meta ?? NO_META, first.meta ?? NO_META);
+}
+
+/** What the jobs of a worker have in common is one object, most of the time. */
+function isSame(
+  meta: Readonly<Record<string, unknown>>,
+  other: Readonly<Record<string, unknown>>,
+): boolean {
+  return meta === other || JSON.stringify(meta) === JSON.stringify(other);
 }
