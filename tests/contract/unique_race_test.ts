@@ -11,6 +11,7 @@ import {
   listMissingPartitions,
 } from "../../src/store/partitions.ts";
 import { cancelJob } from "../../src/store/transitions.ts";
+import { NO_KEYS as tools } from "../support/prepare_tools.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { until } from "../support/until.ts";
 
@@ -115,14 +116,14 @@ Deno.test("enqueueJobs() of several statements tries again when it met another i
 
   let ours: ReturnType<typeof enqueueJobs> | undefined;
   const theirs = await db.transaction(async (tx) => {
-    const answers = await enqueueJobs(tx, [b]);
-    ours = enqueueJobs(other, [a, ...many, b]);
+    const answers = await enqueueJobs(tx, { inputs: [b], tools });
+    ours = enqueueJobs(other, { inputs: [a, ...many, b], tools });
     await until("ours waits for theirs", async () =>
       (await db.query(sql`
         select from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'
       `)).length > 0);
-    answers.push(...await enqueueJobs(tx, [a]));
+    answers.push(...await enqueueJobs(tx, { inputs: [a], tools }));
     return answers;
   });
 
