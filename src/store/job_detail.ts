@@ -19,6 +19,8 @@ export interface JobDetail {
   readonly uniqueKey: string | null;
   /** The job that holds its unique key now; another one, or itself. */
   readonly uniqueHolderId: JobId | null;
+  /** Until then the same enqueue is answered with it; null without a receipt. */
+  readonly receiptUntil: Date | null;
   readonly cronEntry: string | null;
   /** The jobs of the same cron entry before and after this one. */
   readonly cronPreviousId: JobId | null;
@@ -57,6 +59,10 @@ export async function findJobDetail(
       jobs.tags, jobs.priority, jobs.max_attempts as "maxAttempts",
       jobs.deadline_at as "deadlineAt", jobs.unique_key as "uniqueKey",
       unique_keys.job_id as "uniqueHolderId",
+      (
+        select expires_at from yardmaster.receipts
+        where receipts.job_id = ${jobId}::bigint
+      ) as "receiptUntil",
       jobs.cron_entry as "cronEntry", jobs.parent_id as "parentId",
       jobs.trace, yardmaster.job_inserted_at(jobs.id) as "insertedAt",
       (

@@ -1,6 +1,7 @@
 /**
- * The statements of the engine among 100,000 jobs: none of them reads a table
- * that grows from end to end, also when Postgres plans once for all values.
+ * The statements of the engine among 100,000 jobs and a million receipts: none of
+ * them reads a table that grows from end to end, also when Postgres plans once for
+ * all values.
  */
 import assert from "node:assert/strict";
 import type { Database } from "../../src/db/database.ts";
@@ -8,6 +9,7 @@ import { Sql, sql } from "../../src/db/sql.ts";
 import { writeValue } from "../../src/db/values.ts";
 import type { JobId } from "../../src/domain/job.ts";
 import { startExecutor } from "../../src/store/executors.ts";
+import { findJobDetail } from "../../src/store/job_detail.ts";
 import { insertJobs, type JobInsert } from "../../src/store/jobs.ts";
 import { completeInLeases } from "../../src/store/lease_ends.ts";
 import {
@@ -24,6 +26,12 @@ import {
   createPartition,
   listMissingPartitions,
 } from "../../src/store/partitions.ts";
+import {
+  forgetReceipt,
+  type JobReceipt,
+  pruneReceipts,
+  takeBackReceipts,
+} from "../../src/store/receipts.ts";
 import { stageJobs } from "../../src/store/scheduled.ts";
 import { cancelJob, lockJob, retryJob } from "../../src/store/transitions.ts";
 import { usePostgres } from "../support/postgres.ts";
@@ -94,6 +102,17 @@ function greedy(plan: PlanNode): string[] {
     : below;
 }
 
+const RECEIPTS = 1_000_000;
+
+/** From the first of them on; past the last, there is none. */
+function receipts(first: number, count: number): JobReceipt[] {
+  return Array.from({ length: count }, (_, place) => ({
+    fingerprint: (first + place).toString(16).padStart(64, "0"),
+    argsDigest: null,
+    keepMs: 1_000,
+  }));
+}
+
 async function fill(db: Database): Promise<void> {
   for (const each of await listMissingPartitions(db, { daysAhead: 2 })) {
     await createPartition(db, each);
@@ -120,6 +139,10 @@ async function fill(db: Database): Promise<void> {
     ) as rest;
     insert into yardmaster.unique_keys
     select id::text, id, '{available}', null from yardmaster.jobs;
+    insert into yardmaster.receipts
+    select decode(lpad(to_hex(n), 64, '0'), 'hex'), n, null,
+      statement_timestamp() + (n - 300) * interval '1 min'
+    from generate_series(1, ${RECEIPTS}) as n;
     analyze;
   `);
 }
@@ -197,6 +220,20 @@ Deno.test("no statement of the engine reads a table from end to end, by a plan f
     stageJobs: (own) => stageJobs(own, { limit: 200 }),
     insertJobs: (own) => insertJobs(own, [insert]),
     "insertJobs unique": (own) => insertJobs(own, [{ ...insert, unique }]),
+    "insertJobs with receipts": (own) =>
+      insertJobs(
+        own,
+        [...receipts(200, 200), ...receipts(RECEIPTS - 99, 200)]
+          .map((receipt) => ({ ...insert, receipt })),
+      ),
+    takeBackReceipts: (own) =>
+      takeBackReceipts(
+        own,
+        receipts(200, 200).map(({ fingerprint }) => fingerprint),
+      ),
+    forgetReceipt: (own) => forgetReceipt(own, "0".repeat(64)),
+    pruneReceipts: (own) => pruneReceipts(own, { limit: 1_000 }),
+    findJobDetail: (own) => findJobDetail(own, held.id),
     rescueLeases: (own) => rescueLeases(own, { limit: 10 }),
     listEnded: (own) => listEnded(own, [held.id]),
     lockJob: (own) => lockJob(own, held.id),

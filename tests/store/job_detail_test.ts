@@ -37,6 +37,10 @@ Deno.test("findJobDetail() tells where a job stands and what lies around it", as
     uniqueKey: "key",
   });
   await db.query(sql`
+    insert into yardmaster.receipts (fingerprint, job_id, expires_at)
+    values (sha256('1'), ${id}, ${db.now})
+  `);
+  await db.query(sql`
     insert into yardmaster.unique_keys (key, job_id, states)
     values ('key', ${before}, '{available}')
   `);
@@ -51,6 +55,7 @@ Deno.test("findJobDetail() tells where a job stands and what lies around it", as
   assert.equal(job?.cronPreviousId, before);
   assert.equal(job?.cronNextId, null);
   assert.equal(job?.uniqueHolderId, before);
+  assert.deepEqual(job?.receiptUntil, db.nowAt());
   assert.deepEqual(job?.args, { n: 1 });
   assert.deepEqual(job?.meta, { m: true });
   assert.deepEqual(job?.output, { rows: 3 });

@@ -54,6 +54,7 @@ export function jobIdentity(facts: JobFacts): Markup {
       text`Unique key`,
       html`<span class="mono">${show("name", job.uniqueKey, resource)}</span>`,
     ],
+    receiptRow(facts),
     job.trace === null ? null : [
       text`Trace`,
       html`<span class="mono">${show("name", job.trace, resource)}</span>`,
@@ -64,6 +65,18 @@ export function jobIdentity(facts: JobFacts): Markup {
     title: text`Identity`,
     body: definitions(rows.filter((row) => row !== null)),
   });
+}
+
+/** That there is one, and never of what. */
+function receiptRow(
+  { job: { receiptUntil }, now }: JobFacts,
+): readonly [Plain, Content] | null {
+  if (receiptUntil === null) return null;
+  const at = timeBoth(receiptUntil, now);
+  return [
+    text`Receipt`,
+    receiptUntil > now ? html`holds until ${at}` : html`held until ${at}`,
+  ];
 }
 
 function executorRow(
