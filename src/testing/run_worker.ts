@@ -1,27 +1,17 @@
-import { withArgsVersion } from "../domain/args_version.ts";
-import { withRedactedFields } from "../domain/redaction.ts";
-import { takeOut } from "../domain/secret_paths.ts";
-import type { JobId } from "../domain/job.ts";
 import { performRun, setTimers, timeoutError } from "../engine/attempt.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
+import { takesChunks } from "../engine/chunk_gathering.ts";
 import { wrapped } from "../engine/engine_middleware.ts";
 import { HookCalls } from "../engine/hook_calls.ts";
 import type { Middleware } from "../engine/middleware.ts";
 import { Run } from "../engine/run.ts";
-import type { JsonObject, RunContext } from "../engine/run_context.ts";
+import type { RunContext } from "../engine/run_context.ts";
 import { failed, returned, type Settlement } from "../engine/run_result.ts";
 import { Sealer } from "../engine/sealer.ts";
-import { isVerdict } from "../engine/verdict.ts";
 import type { AnyWorker, Worker } from "../engine/worker.ts";
 import { type OnEvent, quietly } from "../events.ts";
-import type { ClaimedJob } from "../store/leases.ts";
-
-/** What a run in a test came to. */
-export type RunOutcome<Output> =
-  | { readonly kind: "completed"; readonly value: Output }
-  | { readonly kind: "snoozed"; readonly delayMs: number }
-  | { readonly kind: "cancelled" | "discarded"; readonly reason: string }
-  | { readonly kind: "failed"; readonly error: unknown };
+import { runChunk } from "./run_chunk.ts";
+import { jobOf, outcomeOf, type RunOutcome } from "./told_job.ts";
 
 /** What {@linkcode runWorker} runs. */
 export interface RunWorkerOptions<Input> {
@@ -41,12 +31,17 @@ export interface RunWorkerOptions<Input> {
 /**
  * Runs a worker in this process, with no database, as the engine does: args go
  * through JSON, lose what the worker redacts, and go through its schema; its hooks, its middleware and its timeout
- * are in force. It resolves when its hooks have ended.
+ * are in force. It resolves when its hooks have ended. A worker that takes chunks
+ * is called with this job alone; for more there is `runChunk()`.
  */
 export async function runWorker<Input, Output>(
   given: Worker<Input, Output>,
   options: RunWorkerOptions<Input>,
 ): Promise<RunOutcome<Output>> {
+  if (takesChunks(given)) {
+    const [only] = await runChunk(given, { ...options, jobs: [options] });
+    return only as RunOutcome<Output>;
+  }
   const worker = wrapped(given, options.middleware ?? []);
   const { clock = systemClock } = options;
   const onEvent = quietly(options.onEvent);
@@ -110,15 +105,6 @@ async function tell(
   await hooks.idle();
 }
 
-function outcomeOf<Output>(value: unknown): RunOutcome<Output> {
-  if (!isVerdict(value)) return { kind: "completed", value: value as Output };
-  if (value.kind === "snooze") {
-    return { kind: "snoozed", delayMs: value.delayMs };
-  }
-  const kind = value.kind === "cancel" ? "cancelled" : "discarded";
-  return { kind, reason: value.reason };
-}
-
 /** A run that is told what the test wants it to be told. */
 class ToldRun extends Run {
   readonly #told: Partial<RunContext>;
@@ -138,36 +124,4 @@ class ToldRun extends Run {
   override get signal(): AbortSignal {
     return this.#told.signal ?? super.signal;
   }
-}
-
-const ANY_ID: JobId = "1";
-
-function jobOf(
-  worker: AnyWorker,
-  { args, version = worker.version, context }: {
-    readonly args: unknown;
-    readonly version: number | undefined;
-    readonly context: Partial<RunContext>;
-  },
-): ClaimedJob {
-  const { left, paths } = takeOut(
-    JSON.parse(JSON.stringify(args)) as JsonObject,
-    worker.secrets?.redact ?? [],
-  );
-  return {
-    leaseId: "1",
-    jobId: context.jobId ?? ANY_ID,
-    attempt: context.attempt ?? 1,
-    maxAttempts: context.maxAttempts ?? worker.maxAttempts,
-    queue: context.queue ?? worker.queue,
-    worker: context.worker ?? worker.name,
-    args: left,
-    meta: withRedactedFields(
-      withArgsVersion(context.meta ?? {}, version),
-      paths,
-    ),
-    tags: context.tags ?? worker.tags,
-    priority: context.priority ?? worker.priority,
-    deadlineInMs: null,
-  };
 }

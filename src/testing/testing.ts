@@ -17,8 +17,11 @@ import type { AnyWorker } from "../engine/worker.ts";
 
 export { assertEnqueued, listEnqueued, refuteEnqueued } from "./enqueued.ts";
 export type { EnqueuedQuery, FoundJob } from "./enqueued.ts";
+export { runChunk } from "./run_chunk.ts";
+export type { ChunkJobOptions, RunChunkOptions } from "./run_chunk.ts";
 export { runWorker } from "./run_worker.ts";
-export type { RunOutcome, RunWorkerOptions } from "./run_worker.ts";
+export type { RunWorkerOptions } from "./run_worker.ts";
+export type { RunOutcome } from "./told_job.ts";
 
 /** What {@linkcode drain} runs. */
 export interface DrainOptions {
