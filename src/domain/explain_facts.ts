@@ -86,6 +86,8 @@ export interface Turn {
 /** A limiter that holds a job back. */
 export interface ExplainedBlocker {
   readonly blocker: LimiterBlocker;
+  /** The path into the args where its key stands; null: it has no keys. */
+  readonly partitionBy: readonly string[] | null;
   /** Of concurrency: jobs that run and hold what it waits for; a few of them. */
   readonly holders: readonly JobId[];
 }

@@ -13,10 +13,12 @@ export function laneReasons(lane: LaneFacts | null): readonly Reason[] {
   ];
 }
 
-function blockerReason({ blocker, holders }: ExplainedBlocker): Reason {
+function blockerReason(
+  { blocker, holders, partitionBy }: ExplainedBlocker,
+): Reason {
   const { limiter, used, capacity, weight, eligibleAt, reason } = blocker;
   const key = blocker.scope === "global" ? null : blocker.key;
-  const of = { limiter, key, used, capacity, weight };
+  const of = { limiter, key, partitionBy, used, capacity, weight };
   if (blocker.code === "cooldown") {
     return {
       code: "job_cooling_down",

@@ -1,4 +1,5 @@
 /** The sentences of what limiters hold a job back by. */
+import { keyAsArgs } from "./limiter_key.ts";
 import { known } from "./explain_numbers.ts";
 import type { Evidence } from "./explain_reason.ts";
 import { type Sentence, sentence } from "./sentence.ts";
@@ -55,13 +56,20 @@ export const LANE_WORDS: {
       : sentence`Nothing is in its way but the turn of its ${limiters.length} limiters.`,
 };
 
-function limiterOf(
-  { limiter, key }: { readonly limiter: string; readonly key: string | null },
-): Sentence {
-  const name = sentence`Limiter ${{ kind: "name", value: limiter }}`;
-  return key === null
-    ? name
-    : sentence`${name}, key ${{ kind: "args", value: key }},`;
+function limiterOf({ limiter, key, partitionBy }: {
+  readonly limiter: string;
+  readonly key: string | null;
+  readonly partitionBy: readonly string[] | null;
+}): Sentence {
+  const name = sentence`Limiter ${{
+    kind: "name",
+    value: limiter,
+    of: { type: "limiter", id: limiter },
+  }}`;
+  return key === null ? name : sentence`${name}, key ${{
+    kind: "args",
+    ...keyAsArgs(partitionBy ?? [], key),
+  }},`;
 }
 
 /** What refills counts in fractions; nobody takes a part of a job. */

@@ -18,6 +18,8 @@ interface OfLimiter {
   readonly limiter: string;
   /** Null: it has no keys. */
   readonly key: string | null;
+  /** Where in the args the key stands. */
+  readonly partitionBy: readonly string[] | null;
   readonly used: number;
   readonly capacity: number;
   /** What the job takes. */

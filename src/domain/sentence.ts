@@ -19,6 +19,8 @@ interface Valued<Kind extends DisplayKind, Value> {
   readonly value: Value;
   /** What the value belongs to, when it is not what the sentence is about. */
   readonly of?: ResourceRef;
+  /** Of an object, the part that is told. */
+  readonly path?: readonly string[];
 }
 
 /**
@@ -61,7 +63,15 @@ function factWords(fact: Fact): string {
   if (typeof fact !== "object") return String(fact);
   if (isSentence(fact)) return sentenceWords(fact);
   if (fact.kind === "error") return fact.value.message;
-  return fact.kind === "actor" ? actorWords(fact.value) : String(fact.value);
+  return fact.kind === "actor" ? actorWords(fact.value) : String(partOf(fact));
+}
+
+/** What is told of the value of a fact. */
+function partOf({ value, path = [] }: Valued<DisplayKind, unknown>): unknown {
+  return path.reduce<unknown>(
+    (inner, name) => Reflect.get(Object(inner), name),
+    value,
+  );
 }
 
 /** Actors come as a principal, or as the id alone. */

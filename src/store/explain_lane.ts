@@ -33,7 +33,11 @@ export async function findLane(
   const standings = await readJobStandings(db, jobId);
   const blockers = [];
   for (const blocker of blockersOf(standings)) {
-    blockers.push({ blocker, holders: await listHolders(db, blocker) });
+    const { partitionBy = null } = standings.find(({ limiter }) =>
+      limiter === blocker.limiter
+    ) ?? {};
+    const holders = await listHolders(db, blocker);
+    blockers.push({ blocker, holders, partitionBy });
   }
   return {
     limiters: standings.map(({ limiter }) => limiter),

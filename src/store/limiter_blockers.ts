@@ -13,6 +13,10 @@ import { type LockedPartition, ruleOf, stateOf } from "./limited_locks.ts";
 /** One limiter of a job, with its partition as it stands. */
 export interface LimiterStanding extends LockedPartition {
   readonly at: LimiterPoint;
+  /** Where in the args its keys stand. */
+  readonly partitionBy: readonly string[] | null;
+  /** Whether there is a row of its partition; one without was never used. */
+  readonly isCounted: boolean;
   /** What the job takes of it. */
   readonly weight: number;
   readonly nowMs: number;
@@ -97,6 +101,8 @@ function standings(db: Database, wanted: Sql): Sql {
       coalesce(known.chosen_capacity, known.declared_capacity) as "capacity",
       known.per_ms as "perMs",
       known.partition_by is not null as "isPartitioned",
+      known.partition_by as "partitionBy",
+      part.key is not null as "isCounted",
       case known.kind
         when 'concurrency' then (
           select coalesce(sum(given.weight), 0)
@@ -160,10 +166,13 @@ export function blockersOf(
 
 /** What the history last told of a limiter, or of one of its partitions. */
 export interface LimiterFact {
+  readonly id: `${bigint}`;
   readonly kind: LimiterFactKind;
   readonly key: string;
   readonly at: Date;
   readonly eligibleAt: Date | null;
+  /** A job that it held back. */
+  readonly jobId: JobId | null;
   readonly principal: string | null;
   readonly details: Readonly<Record<string, unknown>>;
 }
@@ -178,8 +187,8 @@ export async function listLimiterFacts(
   },
 ): Promise<LimiterFact[]> {
   return await db.query<LimiterFact>(sql`
-    select kind::text as "kind", key, at, eligible_at as "eligibleAt",
-      principal, details
+    select id, kind::text as "kind", key, at, eligible_at as "eligibleAt",
+      job_id as "jobId", principal, details
     from yardmaster.limiter_facts
     where limiter = ${limiter}
       and (${key}::text is null or key in (yardmaster.limiter_key(${key}), ''))

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 import type { Control } from "../control/control.ts";
+import type { RevealArgs } from "../control/reveal.ts";
 import type { Database } from "../db/database.ts";
 import type {
   Actor,
@@ -11,6 +12,7 @@ import type {
 import type { FormFields } from "./form.ts";
 import type { Paths } from "./paths.ts";
 import type { Plain, Show } from "./render.ts";
+import type { Sealer } from "./sealed.ts";
 
 /** Whether the actor may use a permission; asked once per request and thing. */
 export type May = (
@@ -40,6 +42,8 @@ export interface Env {
     readonly paths: Paths;
     readonly show: Show;
     readonly may: May;
+    /** `null`: nobody may see what is encrypted. */
+    readonly revealArgs: RevealArgs | null;
     /** The database's clock at the start of this request. */
     readonly now: Date;
     /** Goes into every form, by `formTokenField()`. */
@@ -52,6 +56,8 @@ export interface Env {
     /** Signs what travels through the browser and comes back. */
     readonly sign: (text: string) => Promise<string>;
     readonly verify: (text: string, signature: string) => Promise<boolean>;
+    /** Keeps what travels in an address from being read there. */
+    readonly sealer: Sealer;
     /** Set by `requires()` and `decidedElsewhere()`; without it nothing leaves. */
     authorized: boolean;
   };

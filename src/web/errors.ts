@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import type { Permission } from "../seams.ts";
 import type { Env, PageContext } from "./env.ts";
 import { messagePage } from "./message_page.ts";
-import { html, type Plain, type Shown, text } from "./render.ts";
+import { type Href, html, type Plain, type Shown, text } from "./render.ts";
 
 /** Signed in, and not allowed: names the permission that is missing. */
 export function forbiddenPage(
@@ -79,6 +79,22 @@ export function notFoundPage(c: PageContext): Promise<Response> {
         The link may be old, or what it led to may have left with its retention
         window. Nothing is wrong with the address of these pages themselves.
       </p>
+    `,
+    wayOn: true,
+  });
+}
+
+/** An address with a place in a list that we never gave out, or not for it. */
+export function badPlacePage(c: PageContext, list: Href): Promise<Response> {
+  return messagePage(c, {
+    status: 400,
+    title: text`This address can not be read`,
+    body: html`
+      <p>
+        It names a place in a list that these pages did not give out, or not for
+        this list. Nothing was changed.
+      </p>
+      <p><a class="button" href="${list}">Open the list at its beginning</a></p>
     `,
     wayOn: true,
   });

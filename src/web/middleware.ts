@@ -25,6 +25,7 @@ import {
 import { readForm } from "./form.ts";
 import type { Paths } from "./paths.ts";
 import { type Plain, showTo } from "./render.ts";
+import { createSealer, type Sealer } from "./sealed.ts";
 import { wrongMountPage } from "./setup.ts";
 
 /** Refuses to make links that would lead elsewhere than where we are mounted. */
@@ -74,7 +75,11 @@ export function identify(
   paths: Paths,
 ): MiddlewareHandler<Env> {
   // Of the key that was read last: it changes when somebody restores a backup.
-  let known: { readonly key: string; readonly signer: Signer } | null = null;
+  let known: {
+    readonly key: string;
+    readonly signer: Signer;
+    readonly sealer: Sealer;
+  } | null = null;
   return async (c, next) => {
     const actor = await actorOf(c.req.raw, options);
     if (actor === null) return notSignedIn(c, options);
@@ -82,7 +87,11 @@ export function identify(
     const { now, formKey } = await readPageFacts(options.database);
     if (formKey === null) throw new Error("The key of the forms is missing");
     if (known?.key !== formKey) {
-      known = { key: formKey, signer: await createSigner(formKey) };
+      const [signer, sealer] = await Promise.all([
+        createSigner(formKey),
+        createSealer(formKey),
+      ]);
+      known = { key: formKey, signer, sealer };
     }
     const { sign, verify } = known.signer;
 
@@ -93,12 +102,14 @@ export function identify(
     const { displayPolicy: policy, onHidden } = options;
     c.set("show", showTo(actor, { policy, onHidden }));
     c.set("may", mayOf(actor, options));
+    c.set("revealArgs", options.revealArgs ?? null);
     c.set("now", now);
     c.set("layout", options.layout ?? {});
     c.set("runbook", options.runbook ?? null);
     c.set("theme", readTheme(c));
     c.set("sign", sign);
     c.set("verify", verify);
+    c.set("sealer", known.sealer);
     const token = await formTokenFor(known.signer, { actorId: actor.id, now });
     c.set("formToken", token as Plain);
     return await next();

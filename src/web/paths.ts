@@ -43,6 +43,11 @@ export function createPaths(basePath: string) {
     limiters: (query?: Query) => withQuery(to("limiters"), query),
     limiter: (name: string, query?: Query) =>
       withQuery(to("limiters", name), query),
+    limiterKey: (name: string, sealed: string) =>
+      to("limiters", name, "keys", sealed),
+    limiterLine: (name: string, sealed: string, query?: Query) =>
+      withQuery(to("limiters", name, "lines", sealed), query),
+    limiterSearches: (name: string) => to("limiters", name, "searches"),
     executors: () => to("executors"),
     cron: (query?: Query) => withQuery(to("cron"), query),
     cronEntry: (name: string, query?: Query) =>
@@ -88,7 +93,9 @@ export function withQuery(link: Href, query: Query = {}): Href {
       value !== null && value !== undefined && String(value).trim() !== ""
     )
     .map(([key, value]) => `${encode(key)}=${encode(String(value))}`);
-  return pairs.length === 0 ? link : checkedHref(`${link}?${pairs.join("&")}`);
+  if (pairs.length === 0) return link;
+  const mark = link.includes("?") ? "&" : "?";
+  return checkedHref(`${link}${mark}${pairs.join("&")}`);
 }
 
 /**

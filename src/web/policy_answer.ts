@@ -42,6 +42,37 @@ export function textAnswer(
   return typeof printed === "string" ? clip(printed) : null;
 }
 
+/**
+ * The text of one part of an answer, at a path into the value that was asked
+ * about; `null` if it can not be printed. A text stands for the whole.
+ */
+export function partAnswer(
+  answer: unknown,
+  { value, path }: {
+    readonly value: unknown;
+    readonly path: readonly string[];
+  },
+): string | null {
+  if (typeof answer === "string") return clip(answer);
+  if (answer === null) return hiddenText(at(value, path), 0);
+  if (typeof answer !== "object" || "then" in answer) return null;
+  const part = at(answer, path);
+  if (typeof part === "string") return clip(part);
+  const printed: unknown = JSON.stringify(part);
+  // What the answer leaves out is not for these eyes.
+  return typeof printed === "string" ? clip(printed) : null;
+}
+
+function at(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (inner, name) =>
+      typeof inner === "object" && inner !== null && Object.hasOwn(inner, name)
+        ? Reflect.get(inner, name)
+        : undefined,
+    value,
+  );
+}
+
 /** The structure; where a single word is all of it, also why it is so short. */
 function hiddenText(value: unknown, indent: number): string {
   const structure = structureOf(value, indent);

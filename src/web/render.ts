@@ -10,7 +10,12 @@ import type {
   DisplayPolicy,
   ResourceRef,
 } from "../seams.ts";
-import { errorAnswer, fieldsAnswer, textAnswer } from "./policy_answer.ts";
+import {
+  errorAnswer,
+  fieldsAnswer,
+  partAnswer,
+  textAnswer,
+} from "./policy_answer.ts";
 
 declare const markup: unique symbol;
 /** HTML that is already escaped. Only {@linkcode html} makes it. */
@@ -149,6 +154,18 @@ export interface Show {
     value: Readonly<Record<string, unknown>>,
     resource: ResourceRef,
   ) => ReadonlyMap<Shown, Shown> | null;
+  /**
+   * One part of a value, at a path into it: the policy is asked about the whole,
+   * in which it finds the part by its name.
+   */
+  readonly part: (
+    kind: TextKind,
+    part: {
+      readonly value: Readonly<Record<string, unknown>>;
+      readonly path: readonly string[];
+    },
+    resource: ResourceRef,
+  ) => Shown;
   /** Part by part. */
   readonly error: (error: DisplayedError, resource: ResourceRef) => ShownError;
 }
@@ -203,6 +220,14 @@ export function showTo(
     >;
   };
 
+  const part: Show["part"] = (kind, { value, path }, resource) => {
+    const printed = ask(kind, () => {
+      const answer: unknown = policy(kind, value, { actor, resource });
+      return partAnswer(answer, { value, path });
+    });
+    return printed === null ? HIDDEN : printed as Shown;
+  };
+
   const error: Show["error"] = (value, resource) => {
     const parts = ask("error", () => {
       const answer: unknown = policy("error", value, { actor, resource });
@@ -210,7 +235,7 @@ export function showTo(
     });
     return parts === null ? HIDDEN_ERROR : parts as unknown as ShownError;
   };
-  return Object.assign(print(0), { block: print(2), fields, error });
+  return Object.assign(print(0), { block: print(2), fields, part, error });
 }
 
 /** The first line of a shown text, cut after `max` characters. */

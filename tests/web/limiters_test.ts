@@ -38,7 +38,7 @@ Deno.test("GET /limiters tells of each what it lets pass, how much is used and w
     page.text,
     /per_customer 2 at a time for each key By key 1 line of jobs None work/s,
   );
-  assert.match(page.html, /<meter min="0" max="5" value="3">/);
+  assert.match(page.html, /<rect\s+class="bar-used" width="57.6"/);
   assert.deepEqual(forbiddenIn(page.text), []);
 });
 
@@ -48,8 +48,8 @@ Deno.test("GET /limiters/:name tells which keys hold jobs back, and its history"
 
   const page = await webVisitor(db).open(`${LIMITERS}/per_customer`);
   assert.equal(page.status, 200);
-  assert.match(page.text, /What holds jobs back .* 2 of 2 1 line/s);
-  assert.match(page.text, /History .*It was full, or cooled down: 2 of 2/s);
+  assert.match(page.text, /Keys in use .* 2 of 2 1 line of jobs/s);
+  assert.match(page.text, /History .*It held a job back: 2 of 2 .*Pressure/s);
   formWith(page, { action: "cool_down_limiter", target_id: "per_customer" });
   formWith(page, { action: "scale_limiter", target_id: "per_customer" });
   assert.match(page.text, /End cooldown… it does not cool down/);

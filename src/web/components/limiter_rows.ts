@@ -1,15 +1,28 @@
 import type { ResourceRef } from "../../seams.ts";
-import type { LimiterFact } from "../../store/limiter_blockers.ts";
+import { keyAsArgs } from "../../domain/limiter_key.ts";
 import {
-  type BusyKey,
   LANES_COUNT_MAX,
   type LimiterStatus,
 } from "../../store/limiter_status.ts";
+import type { LimiterRow } from "../../store/limiters.ts";
 import type { Paths } from "../paths.ts";
-import { html, type Markup, type Plain, type Show, text } from "../render.ts";
+import type { LinkTo } from "../links.ts";
+import {
+  html,
+  type Markup,
+  type Plain,
+  type Show,
+  type Shown,
+  text,
+} from "../render.ts";
 import { countOf } from "./count.ts";
 import { type Column, dataTable, tableRow } from "./table.ts";
-import { spanText, timeAgo, timeBoth } from "./time.ts";
+import { spanText, timeAgo } from "./time.ts";
+
+/** What the page of a limiter is printed with: it leads to jobs and queues. */
+export interface LimiterPageContext extends LimiterContext {
+  readonly linkTo: LinkTo;
+}
 
 /** What a limiter is printed with. */
 export interface LimiterContext {
@@ -83,13 +96,31 @@ export function limiterUse({ used, capacity }: LimiterStatus): Markup {
     : useBar(used, capacity);
 }
 
-function useBar(used: number, capacity: number): Markup {
+const BAR = 96;
+
+/** How much is used, as a bar and in words. */
+export function useBar(used: number, capacity: number): Markup {
   // What refills counts in fractions; nobody takes a part of a job.
-  const whole = Math.min(Math.ceil(used - 1e-6), capacity);
+  const whole = Math.max(Math.ceil(used - 1e-6), 0);
+  const share = Math.min(used / capacity, 1);
+  const width = Math.round(BAR * share * 10) / 10;
+  const fill = whole >= capacity ? "full" : "some";
   return html`
-    <span
-      class="use"><meter min="0" max="${capacity}" value="${whole}">${whole} of ${capacity}</meter> ${whole} of ${capacity}</span>
+    <span class="use"><svg class="bar" width="${BAR}" height="8"
+      viewBox="0 0 ${BAR} 8" aria-hidden="true" data-fill="${fill}"><rect
+        class="bar-track" width="${BAR}" height="8" rx="2" /><rect
+        class="bar-used" width="${width}" height="8" rx="2" /></svg> ${whole} of ${capacity}</span>
   `;
+}
+
+/** A key, as far as the display policy shows that part of the args. */
+export function shownKey(
+  { name, partitionBy }: Pick<LimiterRow, "name" | "partitionBy">,
+  { key, show }: { readonly key: string; readonly show: Show },
+): Shown | Plain {
+  if (partitionBy === null) return text`All jobs`;
+  if (key === "") return text`No key`;
+  return show.part("args", keyAsArgs(partitionBy, key), limiterResource(name));
 }
 
 /** How much waits for it at this moment. */
@@ -131,97 +162,4 @@ export function limiterWorkers(
   return html`<ul class="links">${
     workers.map((worker) => html`<li>${show("name", worker, resource)}</li>`)
   }</ul>`;
-}
-
-const KEY_COLUMNS: readonly Column[] = [
-  { label: text`Key` },
-  { label: text`Use` },
-  { label: text`Holds back` },
-  { label: text`Looked at next` },
-];
-
-/** The keys that hold jobs back. What a key is, the display policy says. */
-export function busyKeyTable(
-  keys: readonly BusyKey[],
-  { status, context }: {
-    readonly status: LimiterStatus;
-    readonly context: LimiterContext;
-  },
-): Markup {
-  const { show, now } = context;
-  const resource = limiterResource(status.limiter.name);
-  return dataTable({
-    caption: text`Keys that hold jobs back`,
-    columns: KEY_COLUMNS,
-    rows: keys.map(({ key, used, lanes, lookAt, cooldownUntil }) =>
-      tableRow({
-        columns: KEY_COLUMNS,
-        cells: [
-          key === "" ? text`All jobs` : show("args", key, resource),
-          useBar(used, status.capacity),
-          countOf({ count: lanes, capped: false }, [text`line`, text`lines`]),
-          cooldownUntil !== null
-            ? html`Cools down until ${timeBoth(cooldownUntil, now)}`
-            : lookAt <= now
-            ? text`At the next claim`
-            : timeAgo(lookAt, now),
-        ],
-      })
-    ),
-  });
-}
-
-const FACT_COLUMNS: readonly Column[] = [
-  { label: text`When` },
-  { label: text`What` },
-  { label: text`Key` },
-  { label: text`By` },
-];
-
-const FACT_WORDS = {
-  blocked: text`It was full, or cooled down`,
-  cooled_down: text`A cooldown began`,
-  cooldown_cleared: text`A cooldown was ended`,
-  reconfigured: text`Code declared it anew`,
-  capacity_chosen: text`An operator chose the capacity`,
-} as const satisfies Record<LimiterFact["kind"], Plain>;
-
-/** The newest of its history. */
-export function limiterFactTable(
-  facts: readonly LimiterFact[],
-  { name, context }: {
-    readonly name: string;
-    readonly context: LimiterContext;
-  },
-): Markup {
-  const { show, now } = context;
-  const resource = limiterResource(name);
-  return dataTable({
-    caption: text`History`,
-    columns: FACT_COLUMNS,
-    rows: facts.map(({ at, kind, key, principal, details }) =>
-      tableRow({
-        columns: FACT_COLUMNS,
-        cells: [
-          timeBoth(at, now),
-          html`${FACT_WORDS[kind]}${snapshot(details)}`,
-          key === "" ? text`All` : show("args", key, resource),
-          principal === null
-            ? text`The engine`
-            : show("actor", principal, resource),
-        ],
-      })
-    ),
-  });
-}
-
-/** What it was at that moment, in numbers. */
-function snapshot(details: LimiterFact["details"]): Markup | null {
-  const { used, capacity, before, after } = details;
-  if (typeof used === "number" && typeof capacity === "number") {
-    return html`: ${Math.ceil(used - 1e-6)} of ${capacity}`;
-  }
-  return typeof before === "number" && typeof after === "number"
-    ? html`: ${before}, then ${after}`
-    : null;
 }

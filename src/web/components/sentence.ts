@@ -1,4 +1,4 @@
-import type { ResourceRef } from "../../seams.ts";
+import type { DisplayKind, ResourceRef } from "../../seams.ts";
 import { type Fact, isSentence, type Sentence } from "../../domain/sentence.ts";
 import {
   html,
@@ -35,7 +35,7 @@ function factMarkup(fact: Fact, context: SentenceContext): Markup {
   const resource = fact.of ?? context.resource;
   const shown = fact.kind === "error"
     ? lineOf(context.show.error(fact.value, resource).message, ERROR_MAX)
-    : context.show(fact.kind, fact.value, resource);
+    : valueShown(fact, { show: context.show, resource });
   return html`<span class="value">${shown}</span>`;
 }
 
@@ -61,5 +61,19 @@ function factText(
   const resource = fact.of ?? context.resource;
   return fact.kind === "error"
     ? context.show.error(fact.value, resource).message
-    : context.show(fact.kind, fact.value, resource);
+    : valueShown(fact, { show: context.show, resource });
+}
+
+type ValueFact = Extract<
+  Fact,
+  { readonly kind: Exclude<DisplayKind, "error"> }
+>;
+
+function valueShown(
+  { kind, value, path }: ValueFact,
+  { show, resource }: Pick<SentenceContext, "show" | "resource">,
+): Shown {
+  return path === undefined
+    ? show(kind, value, resource)
+    : show.part(kind, { value: Object(value), path }, resource);
 }

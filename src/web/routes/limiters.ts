@@ -1,39 +1,60 @@
 import { Hono } from "hono";
+import { isStorableText } from "../../domain/storable.ts";
 import type { ResourceRef } from "../../seams.ts";
-import { listLimiterFacts } from "../../store/limiter_blockers.ts";
 import {
   findLimiterStatus,
-  listBusyKeys,
+  type LimiterStatus,
   listLimiterStatus,
 } from "../../store/limiter_status.ts";
+import type { LimiterRights } from "../components/limiter_actions.ts";
 import {
   type LimiterContext,
   limiterResource,
 } from "../components/limiter_rows.ts";
 import { type Env, type PageContext, wantsFragment } from "../env.ts";
-import { missingPage } from "../errors.ts";
+import { badPlacePage, missingPage } from "../errors.ts";
+import {
+  limiterHref,
+  readLimiterAddress,
+  readLineCursor,
+} from "../limiter_address.ts";
+import {
+  placesOf,
+  readLimiterEvidence,
+  readLines,
+  readPartitions,
+} from "../limiter_reading.ts";
+import { linksFor } from "../links.ts";
 import { requires } from "../middleware.ts";
 import { page } from "../page.ts";
 import { limiterLive, limiterPage } from "../pages/limiter_page.ts";
 import { limitersLive, limitersPage } from "../pages/limiters_page.ts";
 import { nameOf } from "../paths.ts";
 import { text } from "../render.ts";
+import { showLimiterKey } from "./limiter_key.ts";
+import { showLimiterLine } from "./limiter_line.ts";
 
 const LIMITERS: ResourceRef = { type: "page", id: "limiters" };
 const viewLimiters = requires("view_limiters", () => LIMITERS);
-/** Of its history, on its page. */
-const FACTS_MAX = 20;
 
 /** Routes of the limiters. */
 export function limitersRoutes(): Hono<Env> {
   return new Hono<Env>()
     .get("/limiters", viewLimiters, showLimiters)
-    .get("/limiters/:name", viewLimiters, showLimiter);
+    .get("/limiters/:name", viewLimiters, withLimiter(showLimiter))
+    .post("/limiters/:name/searches", viewLimiters, findKeys)
+    .get("/limiters/:name/keys/:key", viewLimiters, withLimiter(showLimiterKey))
+    .get(
+      "/limiters/:name/lines/:line",
+      viewLimiters,
+      withLimiter(showLimiterLine),
+    );
 }
 
 async function showLimiters(c: PageContext): Promise<Response> {
   const limiters = await listLimiterStatus(c.var.db);
-  const context = contextOf(c);
+  const { show, paths, now, formToken } = c.var;
+  const context: LimiterContext = { show, paths, now, formToken };
   if (wantsFragment(c)) return c.html(String(limitersLive(limiters, context)));
   return await page(c, {
     title: text`Limiters`,
@@ -42,38 +63,85 @@ async function showLimiters(c: PageContext): Promise<Response> {
   });
 }
 
-async function showLimiter(c: PageContext): Promise<Response> {
-  const { db, show, may } = c.var;
-  const name = nameOf(c.req.param("name") ?? "");
-  const resource = limiterResource(name);
-  const isStorable = name.length <= 128 && !name.includes("\0");
-  const status = isStorable ? await findLimiterStatus(db, name) : null;
-  if (status === null) {
-    return await missingPage(c, {
-      what: text`limiter`,
-      name: show("name", name, resource),
+/** Finds the limiter that an address names, and what the actor may do to it. */
+function withLimiter(
+  show: (
+    c: PageContext,
+    found: { readonly status: LimiterStatus; readonly may: LimiterRights },
+  ) => Promise<Response>,
+) {
+  return async (c: PageContext): Promise<Response> => {
+    const name = nameOf(c.req.param("name") ?? "");
+    const resource = limiterResource(name);
+    const isStorable = name.length <= 128 && isStorableText(name);
+    const status = isStorable ? await findLimiterStatus(c.var.db, name) : null;
+    if (status === null) {
+      return await missingPage(c, {
+        what: text`limiter`,
+        name: c.var.show("name", name, resource),
+      });
+    }
+    const { may } = c.var;
+    return await show(c, {
+      status,
+      may: {
+        cool_down_limiter: await may("cool_down_limiter", resource),
+        clear_limiter_cooldown: await may("clear_limiter_cooldown", resource),
+        scale_limiter: await may("scale_limiter", resource),
+      },
     });
+  };
+}
+
+async function showLimiter(
+  c: PageContext,
+  { status, may }: {
+    readonly status: LimiterStatus;
+    readonly may: LimiterRights;
+  },
+): Promise<Response> {
+  const { show, paths, now, formToken } = c.var;
+  const { limiter } = status;
+  const { name } = limiter;
+  const address = await readLimiterAddress(c, name);
+  const after = await readLineCursor(c, name);
+  if (address === null || after === undefined) {
+    return await badPlacePage(c, paths.limiter(name));
   }
+  const { from, way, find } = address;
+  const place = way === "up" ? { before: from } : { after: from };
+  const here = await limiterHref(c, name, { find, ...place });
+  const lines = await readLines(c, { limiter: name, key: null, after, here });
+  const evidence = await readLimiterEvidence(c, { limiter, key: null });
   const content = {
     status,
-    keys: await listBusyKeys(db, name),
-    facts: await listLimiterFacts(db, { limiter: name, limit: FACTS_MAX }),
-    may: {
-      cool_down_limiter: await may("cool_down_limiter", resource),
-      clear_limiter_cooldown: await may("clear_limiter_cooldown", resource),
-      scale_limiter: await may("scale_limiter", resource),
-    },
+    partitions: limiter.partitionBy === null
+      ? null
+      : await readPartitions(c, limiter, address),
+    lines,
+    evidence,
+    may,
+    here: lines.here,
+    mayOpenForensics: await c.var.may("view_forensics", {
+      type: "page",
+      id: "forensics",
+    }),
   };
-  const context = contextOf(c);
+  const linkTo = await linksFor(c, placesOf(content));
+  const context = { show, paths, now, formToken, linkTo };
   if (wantsFragment(c)) return c.html(String(limiterLive(content, context)));
   return await page(c, {
-    title: show("name", name, resource),
+    title: show("name", name, limiterResource(name)),
     active: "limiters",
     body: limiterPage(content, context),
   });
 }
 
-function contextOf(c: PageContext): LimiterContext {
-  const { show, paths, now, formToken } = c.var;
-  return { show, paths, now, formToken };
+/** Goes to the page of what was searched for, which has it sealed. */
+async function findKeys(c: PageContext): Promise<Response> {
+  const name = nameOf(c.req.param("name") ?? "");
+  const key = (c.var.form["key"] ?? "").slice(0, 200);
+  const isAsked = key !== "" && isStorableText(key);
+  const href = await limiterHref(c, name, { find: isAsked ? key : null });
+  return c.redirect(href, 303);
 }

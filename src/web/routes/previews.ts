@@ -12,6 +12,7 @@ import { previewView, targetHref } from "../components/preview_view.ts";
 import { refusalPanel } from "../components/refusal_panel.ts";
 import { writeFlash } from "../cookies.ts";
 import { type Env, type PageContext, wantsFragment } from "../env.ts";
+import { unsealKey } from "../limiter_address.ts";
 import { decidedElsewhere } from "../middleware.ts";
 import { wayOnLink } from "../message_page.ts";
 import { page } from "../page.ts";
@@ -32,7 +33,7 @@ export function previewRoutes(): Hono<Env> {
         actor,
         action: form["action"] ?? "",
         targetId: form["target_id"] ?? "",
-        params: paramsOf(form),
+        params: await paramsOf(c),
       });
       if (!created.ok) return await refusalPage(c, created);
       return c.redirect(paths.preview(created.token), 303);
@@ -66,10 +67,21 @@ export function previewRoutes(): Hono<Env> {
 }
 
 /** What an action was asked for beyond its target; a limit is a number or none. */
-function paramsOf(form: Readonly<Record<string, string>>) {
+async function paramsOf(c: PageContext) {
+  const { form } = c.var;
   const params = Object.entries(form)
     .filter(([name]) => name.startsWith("param_"))
-    .map(([name, value]) => [name.slice("param_".length), numberOf(value)]);
+    .map(([name, value]): [string, string | number | null] => {
+      // A key is text, also where it looks like a number.
+      if (name === "param_key") return ["key", value === "" ? null : value];
+      return [name.slice("param_".length), numberOf(value)];
+    });
+  const { sealed_key: sealed, target_id: limiter = "" } = form;
+  if (sealed !== undefined) {
+    const key = await unsealKey(c, { limiter, sealed });
+    // One that is not ours is no text, and so is refused.
+    params.push(["key", key ?? 0]);
+  }
   return Object.fromEntries(params);
 }
 
