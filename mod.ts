@@ -95,6 +95,12 @@ export type { TickOptions, TickReport } from "./src/engine/tick.ts";
 
 // What runs leave, and how jobs end.
 export type {
+  AwaitJob,
+  AwaitOptions,
+  EndReason,
+  JobEnd,
+} from "./src/engine/job_end.ts";
+export type {
   JobOutput,
   JobRef,
   NoOutput,
@@ -128,8 +134,22 @@ export type {
   Principal,
   ResourceRef,
   ResourceType,
+  Reveal,
   Runbook,
 } from "./src/seams.ts";
+
+// What is redacted and encrypted.
+export type { EncryptionOptions } from "./src/option_encryption.ts";
+export type { EncryptionKeys } from "./src/domain/key_ring.ts";
+export type { EncryptionApi } from "./src/control/encryption_api.ts";
+export type {
+  EncryptionStatus,
+  KeyUse,
+  Reencryption,
+  ReencryptOptions,
+} from "./src/control/encryption.ts";
+export type { WorkerSecrets } from "./src/domain/redaction.ts";
+export type { WithoutRedacted } from "./src/engine/redacted_args.ts";
 
 // Acting for an operator.
 export type { OperatorApi } from "./src/control/operator.ts";
@@ -139,6 +159,7 @@ export type { Refusal, Refused } from "./src/control/refusal.ts";
 export type { Database, QueryOptions } from "./src/db/database.ts";
 export type { MigrationReport } from "./src/db/migrate.ts";
 export {
+  DecryptionError,
   OptionsError,
   QueryCancelledError,
   SchemaVersionError,

@@ -83,6 +83,12 @@ export const ADVICE = {
     example: `fingerprintKey: process.env.FINGERPRINT_KEY,`,
     needed: "when jobs with private args are unique or idempotent",
   },
+  encryption: {
+    example: `encryption: { current: "2026-11", keys: {
+  "2026-11": process.env.ARGS_KEY_2026_11, // openssl rand -base64 32
+} },`,
+    needed: "when a worker with `encrypt` is enqueued or run",
+  },
   onEvent: {
     example: `onEvent: (event) => counter.add(1, { type: event.type }),`,
     needed: "when the engine does something",

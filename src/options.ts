@@ -19,6 +19,10 @@ import {
   checkQueues,
   checkWorkers,
 } from "./option_checks.ts";
+import {
+  checkEncryption,
+  type EncryptionOptions,
+} from "./option_encryption.ts";
 import { OptionProblems } from "./option_problems.ts";
 import type {
   Auth,
@@ -96,6 +100,8 @@ export interface YardmasterOptions {
    * until one fits.
    */
   readonly fingerprintKey?: string | Uint8Array;
+  /** Keys for workers with `encrypt`, which can not do without. */
+  readonly encryption?: EncryptionOptions;
   /** Is told what the engine does, for telemetry. */
   readonly onEvent?: OnEvent;
   /** Is told of faults that nobody waits for; the console when left out. */
@@ -215,6 +221,7 @@ function check(
     }
   }
   checkFingerprintKey(given.fingerprintKey, problems);
+  checkEncryption(given, problems);
   return checkCron(given.cron, problems);
 }
 

@@ -150,6 +150,16 @@ export type DisplayPolicy = (
   context: { readonly actor: Actor; readonly resource: ResourceRef },
 ) => unknown;
 
+/**
+ * Whether a page may decrypt the args of a job, or of a cron entry, for `actor`.
+ * Only `true` means yes: any other answer, and an exception, means no. What is
+ * decrypted still goes through the display policy, as any args.
+ */
+export type Reveal = (
+  actor: Actor,
+  resource: ResourceRef,
+) => boolean | Promise<boolean>;
+
 /** What a host is told when an incident or a change may need its own people. */
 export interface EscalationFacts {
   readonly event: string;

@@ -1,23 +1,29 @@
 import type { Hono } from "hono";
 import type { Control } from "./control/control.ts";
+import { type EncryptionApi, encryptionApi } from "./control/encryption_api.ts";
 import { type OperatorApi, operatorApi } from "./control/operator.ts";
+import { revealer } from "./control/reveal.ts";
 import { sweepPreviews } from "./control/preview.ts";
 import type { Database } from "./db/database.ts";
 import { migrate, type MigrationReport, requireSchema } from "./db/migrate.ts";
 import { type CronDefinition, parseCronEntry } from "./domain/cron_entry.ts";
 import type { JobExplanation } from "./domain/explain_told.ts";
 import type { JobId } from "./domain/job.ts";
+import { KeyRing } from "./domain/key_ring.ts";
 import { systemClock } from "./engine/clock.ts";
 import { createCronScheduler } from "./engine/cron_scheduler.ts";
+import { hideCronArgs } from "./engine/cron_secrets.ts";
 import { withDeadline } from "./engine/deadline.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
 import { ENGINE_DEFAULTS } from "./engine/engine_options.ts";
 import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
 import type { EnqueueOptions } from "./engine/enqueue_options.ts";
 import { Fingerprints } from "./engine/fingerprints.ts";
+import type { AwaitJob } from "./engine/job_end.ts";
 import { outputReader, type ReadOutput } from "./engine/job_output.ts";
 import { type LimiterApi, limiterApi } from "./engine/limiter_api.ts";
 import { type ReceiptApi, receiptApi } from "./engine/receipts.ts";
+import { randomBytes, Sealer } from "./engine/sealer.ts";
 import type { Service } from "./engine/service.ts";
 import type { TickOptions, TickReport } from "./engine/tick.ts";
 import type { AnyWorker, Worker } from "./engine/worker.ts";
@@ -57,6 +63,8 @@ class JoinedYardmaster implements Yardmaster {
   readonly #options: ParsedOptions;
   readonly #engine: Engine;
   readonly limiters: LimiterApi;
+  readonly encryption: EncryptionApi;
+  readonly #sealer: Sealer;
   readonly receipts: ReceiptApi;
   readonly readOutput: ReadOutput;
   #operator: OperatorApi | null = null;
@@ -66,6 +74,11 @@ class JoinedYardmaster implements Yardmaster {
     this.#options = options;
     const { database, executor } = options;
     this.limiters = limiterApi(database);
+    const ring = options.encryption === undefined
+      ? null
+      : new KeyRing(options.encryption, randomBytes);
+    this.encryption = encryptionApi(database, ring);
+    this.#sealer = new Sealer(ring);
     const fingerprints = new Fingerprints(options.fingerprintKey);
     this.receipts = receiptApi(database, fingerprints);
     this.readOutput = outputReader(database);
@@ -89,6 +102,7 @@ class JoinedYardmaster implements Yardmaster {
       notify: options.notify,
       coalesce: options.coalesce,
       fingerprints,
+      sealer: this.#sealer,
       onEvent: (event) => this.#heard(event),
     });
   }
@@ -130,6 +144,10 @@ class JoinedYardmaster implements Yardmaster {
     return await this.#engine.cancel(jobId);
   }
 
+  get awaitJob(): AwaitJob {
+    return this.#engine.awaitJob;
+  }
+
   async explain(jobId: JobId): Promise<JobExplanation | null> {
     return await findExplanation(this.#options.database, jobId);
   }
@@ -157,8 +175,12 @@ class JoinedYardmaster implements Yardmaster {
     const { reader, basePath, layout, runbook, allowedOrigins } = this.#options;
     // A host without pages loads no page code.
     const { createWeb } = await import("./web/app.ts");
+    const control = this.#control(auth);
+    const reveal = this.#options.encryption?.reveal;
+    const open = this.#sealer.open.bind(this.#sealer);
     const web = createWeb({
-      control: this.#control(auth),
+      control,
+      revealArgs: reveal && revealer(control, { reveal, open }),
       database: reader,
       auth,
       displayPolicy,
@@ -174,7 +196,17 @@ class JoinedYardmaster implements Yardmaster {
   }
 
   async #setCronEntry(definition: CronDefinition): Promise<CronAnswer> {
-    const done = await upsertCronEntry(this.#options.database, definition);
+    const { database, workers } = this.#options;
+    const sealer = this.#sealer;
+    const definitions = [definition];
+    const hidden = await hideCronArgs(database, {
+      definitions,
+      workers,
+      sealer,
+    });
+    if (!hidden.ok) return { status: "invalid", problems: hidden.problems };
+    const [stored = definition] = hidden.definitions;
+    const done = await upsertCronEntry(database, stored);
     if (!done.ok) return { status: done.refusal };
     const status = done.change === "unchanged" ? "unchanged" : "applied";
     return { status };
@@ -203,8 +235,20 @@ class JoinedYardmaster implements Yardmaster {
     const { database, cron } = this.#options;
     if (this.#synced) return;
     await requireSchema(database);
-    if (cron !== null) await syncCronEntries(database, cron);
+    if (cron !== null) await this.#syncCron(cron);
     this.#synced = true;
+  }
+
+  async #syncCron(definitions: readonly CronDefinition[]): Promise<void> {
+    const { database, workers } = this.#options;
+    const sealer = this.#sealer;
+    const hidden = await hideCronArgs(database, {
+      definitions,
+      workers,
+      sealer,
+    });
+    if (!hidden.ok) throw new TypeError(hidden.problems.join("\n"));
+    await syncCronEntries(database, hidden.definitions);
   }
 
   #heard(event: YardmasterEvent): void {

@@ -1,4 +1,5 @@
 import type { Hono } from "hono";
+import type { EncryptionApi } from "./control/encryption_api.ts";
 import type { OperatorApi } from "./control/operator.ts";
 import type { Database } from "./db/database.ts";
 import type { MigrationReport } from "./db/migrate.ts";
@@ -7,6 +8,7 @@ import type { JobExplanation } from "./domain/explain_told.ts";
 import type { JobId } from "./domain/job.ts";
 import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
 import type { EnqueueOptions } from "./engine/enqueue_options.ts";
+import type { AwaitJob } from "./engine/job_end.ts";
 import type { ReadOutput } from "./engine/job_output.ts";
 import type { LimiterApi } from "./engine/limiter_api.ts";
 import type { ReceiptApi } from "./engine/receipts.ts";
@@ -57,8 +59,20 @@ export interface Yardmaster {
    * returns, as JSON gives it back.
    */
   readonly readOutput: ReadOutput;
+  /**
+   * Waits for the end of a job, in whatever process it runs: for a minute, or
+   * `timeoutMs`. It resolves with how the job ended and what it left. A job that
+   * waits for another attempt has not ended. It works whether or not this process
+   * is started, and never inside of a transaction that has just enqueued the job.
+   *
+   * @throws {TypeError} If `timeoutMs` is not 1 to a day.
+   * @throws The reason of `signal`, when that aborts.
+   */
+  readonly awaitJob: AwaitJob;
   /** Cron entries that the host writes at run time. */
   readonly cron: CronApi;
+  /** Which keys args are encrypted with, and how to move to another. */
+  readonly encryption: EncryptionApi;
   /** What the host's own code tells limiters, such as to cool down. */
   readonly limiters: LimiterApi;
   /** What was asked for before, and is to be forgotten. */

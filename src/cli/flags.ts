@@ -45,6 +45,7 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
   "--count": ["limiter simulate"],
   "--every-ms": ["limiter simulate"],
   "--replay": ["limiter simulate"],
+  "--keys": ["encryption status", "encryption reencrypt"],
 };
 
 /**

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * The command line: `migrate up`, `migrate status`, `migrate plan`,
- * `audit verify`, `limiter explain`, `limiter simulate` and `explain`. It runs on Deno, Node and Bun.
+ * `audit verify`, `limiter explain`, `limiter simulate`, `encryption status`,
+ * `encryption reencrypt` and `explain`. It runs on Deno, Node and Bun.
  *
  * @module
  */
@@ -11,6 +12,7 @@ import { pathToFileURL } from "node:url";
 import type { Database } from "../db/database.ts";
 import { showAuditVerdict } from "./audit.ts";
 import { connect } from "./connect.ts";
+import { encryptAgain, showEncryption } from "./encryption.ts";
 import { showExplanation } from "./explain.ts";
 import { explainLimiter, simulateLimiter } from "./limiter.ts";
 import { type Flags, readFlags, UsageError } from "./flags.ts";
@@ -43,6 +45,8 @@ const COMMANDS: Readonly<
   "audit verify": (db, flags) => showAuditVerdict(db, flags.anchor),
   "limiter explain": (db, flags) => explainLimiter(db, flags.own),
   "limiter simulate": (db, flags) => simulateLimiter(db, flags.own),
+  "encryption status": (db, flags) => showEncryption(db, flags.own),
+  "encryption reencrypt": (db, flags) => encryptAgain(db, flags.own),
   "explain": (db, flags) => showExplanation(db, flags.operand),
 };
 
@@ -55,6 +59,10 @@ Commands
   audit verify     Find any edited, removed, moved or inserted audit event
   limiter explain  Say how limiters stand, and what holds a job back now
   limiter simulate Try requests out on a limit, without a trace
+  encryption status
+                   Count what is encrypted, by key
+  encryption reencrypt
+                   Encrypt with the current key what another one encrypted
   explain JOB      Say why a job is not running; exits with 1 if somebody must act
 
 Flags
@@ -70,6 +78,8 @@ Flags
                    of what is declared
   --count          For "limiter simulate": so many requests, one each --every-ms
   --replay         For "limiter simulate": a worker, whose newest jobs are tried
+  --keys           For "encryption …": a file of JSON with current and keys, as
+                   the option encryption has them
   --json           Print one line of JSON
   --help           Print this
 

@@ -31,7 +31,11 @@ export interface Control {
 
 /** A host function, or the audit, that did not answer as it must. */
 export interface SeamFailure {
-  readonly seam: "authorize" | "auditPrincipal" | "audit";
+  readonly seam:
+    | "authorize"
+    | "auditPrincipal"
+    | "audit"
+    | "encryption.reveal";
   /** What it threw; absent when it answered nonsense. */
   readonly error?: unknown;
 }

@@ -1,6 +1,7 @@
 import { withArgsVersion } from "./args_version.ts";
 import { parseCronExpression } from "./cron_expression.ts";
 import { JOB_BOUNDS, normalizeTags } from "./job.ts";
+import { withRedactedFields, type WorkerSecrets } from "./redaction.ts";
 import { isStorableJson, isStorableText } from "./storable.ts";
 
 /** Who wrote an entry down: the same list as the enum `cron_source`. */
@@ -87,6 +88,7 @@ export interface CronWorker {
   readonly deadlineMs?: number | null;
   /** Of the args that the entry gives; 1 when only the name is given. */
   readonly version?: number;
+  readonly secrets?: WorkerSecrets | null;
 }
 
 /** A declaration that was checked, with everything filled in. */
@@ -105,6 +107,8 @@ export interface CronDefinition {
   readonly overlap: CronOverlap;
   readonly catchUp: CronCatchUp;
   readonly catchUpMax: number;
+  /** Of a worker that was given, not of one that is only named. */
+  readonly secrets?: WorkerSecrets | null;
 }
 
 /** What {@linkcode parseCronEntry} answers. */
@@ -179,6 +183,7 @@ function filledIn(declaration: CronDeclaration): CronDefinition {
     overlap: declaration.overlap ?? CRON_BOUNDS.overlapDefault,
     catchUp: declaration.catchUp ?? CRON_BOUNDS.catchUpDefault,
     catchUpMax: declaration.catchUpMax ?? CRON_BOUNDS.catchUpMaxDefault,
+    ...(worker.secrets && { secrets: worker.secrets }),
   };
 }
 
@@ -188,7 +193,7 @@ function metaOf(
   version: number,
 ): CronDefinition["meta"] {
   return isObject(meta) && !Array.isArray(meta)
-    ? withArgsVersion(meta, version)
+    ? withArgsVersion(withRedactedFields(meta, []), version)
     : meta;
 }
 

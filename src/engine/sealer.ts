@@ -20,8 +20,10 @@ export class Sealer {
   readonly #ring: KeyRing | null;
 
   /** @param keys Left out, it can neither encrypt nor decrypt. */
-  constructor(keys?: EncryptionKeys) {
-    this.#ring = keys === undefined ? null : new KeyRing(keys, randomBytes);
+  constructor(keys?: EncryptionKeys | KeyRing | null) {
+    this.#ring = keys == null || keys instanceof KeyRing
+      ? keys ?? null
+      : new KeyRing(keys, randomBytes);
   }
 
   /** Whether there is a key to encrypt with. */

@@ -4,6 +4,7 @@ import type { Action } from "../domain/action.ts";
 import { explainJob, type Explanation } from "../domain/explain.ts";
 import type { ExplainFacts } from "../domain/explain_facts.ts";
 import { CANCEL_FROM, DISCARD_FROM, RETRY_FROM } from "../domain/job.ts";
+import type { JsonObject } from "../domain/secret_paths.ts";
 import type { JobState } from "../domain/state.ts";
 import type { Database } from "../db/database.ts";
 import { type ChronologyItem, inOrder } from "../forensics/chronology.ts";
@@ -44,6 +45,8 @@ export interface JobAction {
 /** A job, why it is where it is, and everything that printing it depends on. */
 export interface JobFacts {
   readonly job: JobDetail;
+  /** Its args, where they are encrypted and the actor may see them. */
+  readonly openedArgs: JsonObject | null;
   readonly explanation: Explanation;
   /** What it is explained with. */
   readonly told: ExplainFacts;
@@ -76,7 +79,7 @@ export async function readJobFacts(
   c: PageContext,
   job: JobDetail,
 ): Promise<JobFacts | null> {
-  const { db, may, show, paths, formToken } = c.var;
+  const { db, may, show, paths, formToken, revealArgs, actor } = c.var;
   const told = await findExplainFacts(db, job.jobId);
   if (told === null) return null;
   const { events, hasOlder } = await listAttemptEvents(db, job.jobId);
@@ -91,8 +94,10 @@ export async function readJobFacts(
       allowed: await may(action, resource),
     })),
   );
+  const { worker, args } = job;
   return {
     job,
+    openedArgs: await revealArgs?.({ actor, resource, worker, args }) ?? null,
     explanation: explainJob(told),
     told,
     executor: holder,

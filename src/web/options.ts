@@ -1,4 +1,5 @@
 import type { Control } from "../control/control.ts";
+import type { RevealArgs } from "../control/reveal.ts";
 import type { Database } from "../db/database.ts";
 import type { Auth, DisplayPolicy, Layout, Runbook } from "../seams.ts";
 import type { OnHidden } from "./render.ts";
@@ -20,6 +21,8 @@ export interface WebOptions {
   readonly onError?:
     | ((error: unknown, reference: string) => void)
     | undefined;
+  /** Decrypts args for those who may see them; nobody may when left out. */
+  readonly revealArgs?: RevealArgs | undefined;
   /** Told of each value that was hidden because the display policy failed. */
   readonly onHidden?: OnHidden | undefined;
 }

@@ -2,17 +2,18 @@ import {
   CRON_DST_SENTENCES,
   describeCron,
 } from "../../domain/cron_expression.ts";
+import type { JsonObject } from "../../domain/secret_paths.ts";
 import type { CronReading } from "../../forensics/cron_history.ts";
 import type { ResourceRef } from "../../seams.ts";
 import { html, type Markup, type Plain, text } from "../render.ts";
 import { type CronRowContext, lastRunCell } from "./cron_rows.ts";
+import { argsView } from "./args_view.ts";
 import {
   CATCH_UP_LABELS,
   CATCH_UP_SENTENCES,
   OVERLAP_LABELS,
   OVERLAP_SENTENCES,
 } from "./cron_words.ts";
-import { jsonView } from "./json_view.ts";
 import { panel } from "./panel.ts";
 import { type Content, definitions } from "./table.ts";
 import { durationText, timeAgo, timeExact } from "./time.ts";
@@ -125,8 +126,15 @@ function hasDst(timezone: string, now: Date): boolean {
   return new Set(offsets).size > 1;
 }
 
-/** What it fires, and what happens when fires meet or are missed. */
-export function cronDefinition(reading: CronReading, context: Context): Markup {
+/**
+ * What it fires, and what happens when fires meet or are missed.
+ *
+ * @param opened Its args, where they are encrypted and the actor may see them.
+ */
+export function cronDefinition(
+  { opened, ...reading }: CronReading & { readonly opened: JsonObject | null },
+  context: Context,
+): Markup {
   const { entry } = reading;
   const { show, resource, linkTo } = context;
   const queue = { type: "queue", id: entry.queue } as const;
@@ -160,7 +168,7 @@ export function cronDefinition(reading: CronReading, context: Context): Markup {
       ])}
       <div>
         <h3>Args</h3>
-        ${jsonView(show.block("args", entry.args, resource))}
+        ${argsView({ ...entry, opened }, { show, resource })}
       </div>
     `,
   });

@@ -1,5 +1,6 @@
 import type { AuditEvent } from "../../domain/audit.ts";
 import { DIAGNOSES } from "../../domain/diagnosis.ts";
+import type { JsonObject } from "../../domain/secret_paths.ts";
 import type { CronReading } from "../../forensics/cron_history.ts";
 import { statusTone } from "../components/badge.ts";
 import { cronActions } from "../components/cron_actions.ts";
@@ -18,6 +19,8 @@ import { type Href, html, type Markup, text } from "../render.ts";
 /** What the page of one entry shows. */
 export interface CronEntryPage {
   readonly reading: CronReading;
+  /** Its args, where they are encrypted and the actor may see them. */
+  readonly openedArgs: JsonObject | null;
   /** The instants of the page of history that is looked at. */
   readonly history: CronReading;
   readonly newest: Href | null;
@@ -58,7 +61,10 @@ export function cronEntryPage(
     ${standing(page, context)}
     <div class="columns">
       ${cronSchedule(reading, { ...context, resource })}
-      ${cronDefinition(reading, { ...context, resource })}
+      ${cronDefinition({ ...reading, opened: page.openedArgs }, {
+        ...context,
+        resource,
+      })}
     </div>
     ${cronHistory(page, { ...context, resource })}
     ${events === null ? null : recentAudit(events, { ...context, ofOne: true })}

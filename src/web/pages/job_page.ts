@@ -1,5 +1,6 @@
 import type { ResourceRef } from "../../seams.ts";
 import { TERMINAL_STATES } from "../../domain/state.ts";
+import { argsView } from "../components/args_view.ts";
 import { jobActions } from "../components/job_actions.ts";
 import { jobErrors } from "../components/job_errors.ts";
 import { jobIdentity } from "../components/job_identity.ts";
@@ -76,9 +77,9 @@ function history(facts: JobFacts): Markup {
 }
 
 function payload(facts: JobFacts): Markup {
-  const { job, show } = facts;
+  const { job, show, openedArgs: opened } = facts;
   const resource = resourceOf(facts);
-  const args = jsonView(show.block("args", job.args, resource));
+  const args = argsView({ ...job, opened }, { show, resource });
   const meta = jsonView(show.block("meta", job.meta, resource));
   return html`
     ${panel({ id: text`args`, title: text`Args`, body: args })}

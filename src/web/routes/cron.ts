@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import type { AuditEvent } from "../../domain/audit.ts";
+import type { JsonObject } from "../../domain/secret_paths.ts";
 import {
   type CronReading,
   lastRun,
@@ -79,6 +80,16 @@ async function showList(c: PageContext): Promise<Response> {
   });
 }
 
+/** Its args, where they are encrypted and the host lets the actor see them. */
+async function openedArgs(
+  c: PageContext,
+  { name, worker, args }: CronEntry,
+): Promise<JsonObject | null> {
+  const { actor, revealArgs } = c.var;
+  const resource = { type: "cron_entry", id: name } as const;
+  return await revealArgs?.({ actor, resource, worker, args }) ?? null;
+}
+
 async function showEntry(c: PageContext): Promise<Response> {
   const { db, paths, now, show, may } = c.var;
   const name = nameOf(c.req.param("name") ?? "");
@@ -108,6 +119,7 @@ async function showEntry(c: PageContext): Promise<Response> {
     readOnly,
     body: cronEntryPage({
       reading,
+      openedArgs: await openedArgs(c, entry),
       history,
       newest: before === null ? null : paths.cronEntry(name),
       older: full && oldest !== undefined

@@ -1,0 +1,155 @@
+/** Which keys are in use, and how to move from one to another. */
+import type { Database } from "../db/database.ts";
+import type { KeyRing } from "../domain/key_ring.ts";
+import {
+  argsBinding,
+  SEALED_KEY,
+  type SealedPart,
+  sealedPartOf,
+} from "../domain/sealed_args.ts";
+import { DecryptionError } from "../errors.ts";
+import {
+  beforeAll,
+  countSealed,
+  findSealed,
+  reseal,
+  type Resealed,
+  SEALED_PLACES,
+  type SealedPlace,
+  type SealedRow,
+} from "../store/sealed_args.ts";
+
+/** How much is encrypted with one key. */
+export interface KeyUse {
+  /** Its id; empty for what names no key, and so can not be decrypted. */
+  readonly key: string;
+  /** Whether this process has the key. */
+  readonly known: boolean;
+  readonly jobs: number;
+  readonly cronEntries: number;
+}
+
+/** Which keys are in use. */
+export interface EncryptionStatus {
+  /** The id of the key that encrypts; `null` without keys. */
+  readonly current: string | null;
+  /** By id. A key that is not among them can be removed everywhere. */
+  readonly keys: readonly KeyUse[];
+}
+
+/** Counts what is encrypted, by key. Reads everything, a stretch at a time. */
+export async function encryptionStatus(
+  db: Database,
+  ring: KeyRing | null,
+): Promise<EncryptionStatus> {
+  const counts = new Map<string, Record<SealedPlace, number>>();
+  for (const place of SEALED_PLACES) {
+    let after: string | null = beforeAll(place);
+    while (after !== null) {
+      const found: Awaited<ReturnType<typeof countSealed>> = await countSealed(
+        db,
+        { place, after },
+      );
+      for (const { key, count } of found.counts) {
+        const known = counts.get(key) ?? { jobs: 0, cron_entries: 0 };
+        known[place] += count;
+        counts.set(key, known);
+      }
+      after = found.through;
+    }
+  }
+  const keys = [...counts].sort(([left], [right]) => left < right ? -1 : 1);
+  return {
+    current: ring?.current ?? null,
+    keys: keys.map(([key, { jobs, cron_entries: cronEntries }]) => ({
+      key,
+      known: ring?.knows(key) ?? false,
+      jobs,
+      cronEntries,
+    })),
+  };
+}
+
+/** How far to go at a time. */
+export interface ReencryptOptions {
+  /** Jobs and cron entries to change at most; all when left out. */
+  readonly limit?: number;
+  /** Stops between two batches. What was changed stays so. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a pass of re-encryption did. */
+export interface Reencryption {
+  readonly jobs: number;
+  readonly cronEntries: number;
+  /** Held or changed by somebody else meanwhile: another pass finds them. */
+  readonly skipped: number;
+  /** Of keys that are not known here, or changed since they were encrypted. */
+  readonly unreadable: number;
+  /** Whether the pass came to the end. */
+  readonly complete: boolean;
+}
+
+/**
+ * Encrypts with the current key what another one encrypted, in batches of 100.
+ * It may be stopped and begun again, and run beside workers and beside itself:
+ * whoever reads meanwhile finds the one or the other.
+ */
+export async function reencrypt(
+  db: Database,
+  { ring, limit = Infinity, signal }: ReencryptOptions & {
+    readonly ring: KeyRing;
+  },
+): Promise<Reencryption> {
+  const done = { jobs: 0, cronEntries: 0, skipped: 0, unreadable: 0 };
+  for (const place of SEALED_PLACES) {
+    let after: string | null = beforeAll(place);
+    while (after !== null) {
+      const left = limit - done.jobs - done.cronEntries;
+      if (left <= 0 || signal?.aborted) return { ...done, complete: false };
+      const found: Awaited<ReturnType<typeof findSealed>> = await findSealed(
+        db,
+        { place, after, exceptKey: ring.current },
+      );
+      const rows = found.rows.slice(0, left);
+      const parts = await resealedParts(rows, ring);
+      const changed = await reseal(db, { place, parts });
+      done[place === "jobs" ? "jobs" : "cronEntries"] += changed;
+      done.skipped += parts.length - changed;
+      done.unreadable += rows.length - parts.length;
+      after = rows.length < found.rows.length
+        ? rows.at(-1)?.id ?? after
+        : found.through;
+    }
+  }
+  return { ...done, complete: true };
+}
+
+async function resealedParts(
+  rows: readonly SealedRow[],
+  ring: KeyRing,
+): Promise<Resealed[]> {
+  const parts: Resealed[] = [];
+  for (const { id, worker, part: was } of rows) {
+    const part = sealedPartOf({ [SEALED_KEY]: was });
+    const becomes = part === null
+      ? null
+      : await resealedPart(part, { worker, ring });
+    if (becomes !== null) parts.push({ id, was, becomes });
+  }
+  return parts;
+}
+
+async function resealedPart(
+  part: SealedPart,
+  { worker, ring }: { readonly worker: string; readonly ring: KeyRing },
+): Promise<SealedPart | null> {
+  const binding = argsBinding(worker, part.fields);
+  try {
+    const text = await ring.decrypt(part, binding);
+    return { ...part, ...await ring.encrypt(text, binding) };
+  } catch (error) {
+    if (error instanceof DecryptionError) return null;
+    throw error;
+  }
+}
