@@ -103,6 +103,8 @@ async function readTables(db: Database): Promise<Tables> {
     union all
     select job_id::text, 'ready' from yardmaster.ready
     union all
+    select job_id::text, 'limited' from yardmaster.limited
+    union all
     select job_id::text, 'scheduled' from yardmaster.scheduled
     union all
     select unnest(job_ids)::text, 'leases' from yardmaster.leases

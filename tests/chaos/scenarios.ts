@@ -5,6 +5,12 @@ import { frozenProcess } from "./scenarios/frozen_process.ts";
 import { gracefulStop } from "./scenarios/graceful_stop.ts";
 import { killAtEachStep } from "./scenarios/kill_at_each_step.ts";
 import { killAtRandom } from "./scenarios/kill_at_random.ts";
+import { limitedDatabaseRestart } from "./scenarios/limited_database_restart.ts";
+import {
+  limitedKilled,
+  limitedRatesKilled,
+} from "./scenarios/limited_killed.ts";
+import { limitedReconfigured } from "./scenarios/limited_reconfigured.ts";
 import { lostAnswers } from "./scenarios/lost_answers.ts";
 import { overload } from "./scenarios/overload.ts";
 import { rollingDeploy } from "./scenarios/rolling_deploy.ts";
@@ -17,5 +23,9 @@ export const SCENARIOS: readonly Scenario[] = [
   lostAnswers,
   overload,
   rollingDeploy,
+  limitedKilled,
+  limitedRatesKilled,
+  limitedReconfigured,
+  limitedDatabaseRestart,
   ...DATABASE_SCENARIOS,
 ];

@@ -7,6 +7,7 @@ import { createEngine } from "../../src/engine/engine.ts";
 import { openWorkerDatabase } from "./faults/worker_database.ts";
 import { shiftClock } from "./faults/wrong_clock.ts";
 import { LedgerPen } from "./ledger.ts";
+import { limitedWorkers } from "./limited_work.ts";
 import { migrationsOf } from "./releases.ts";
 import { stepWorker } from "./step.ts";
 import { Stopper } from "./stopper.ts";
@@ -22,14 +23,16 @@ const pen = new LedgerPen(settings.ledgerFolder, name);
 const stopper = new Stopper(settings.stop);
 const pool = openWorkerDatabase(settings);
 const database = stopper.watch(pool.database);
+const tell: Parameters<typeof stepWorker>[0] = (place, run) => {
+  if (place === "entered") return stopper.reach("before_perform");
+  pen.write(place, run);
+  stopper.reach(place === "began" ? "during_perform" : "after_perform");
+};
 const engine = createEngine({
   database,
   workers: [
-    stepWorker((place, run) => {
-      if (place === "entered") return stopper.reach("before_perform");
-      pen.write(place, run);
-      stopper.reach(place === "began" ? "during_perform" : "after_perform");
-    }),
+    stepWorker(tell),
+    ...settings.limited ? limitedWorkers(tell) : [],
   ],
   queues: { default: { limit: settings.limit ?? 4 } },
   name,

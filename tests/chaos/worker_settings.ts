@@ -60,6 +60,8 @@ export interface WorkerSettings {
   /** What SIGTERM lets runs have; 2 s. */
   readonly graceMs?: number;
   readonly stop?: Stop;
+  /** Runs jobs with limiters too. */
+  readonly limited?: boolean;
   /** Shows the pages too, and says `pages <address>`. */
   readonly pages?: boolean;
   /** Checks the schema first, as the release that is so many after this one. */
