@@ -55,6 +55,7 @@ const RECORDED: Readonly<Record<Refusal, boolean>> = {
   preview_drifted: true,
   preview_withdrawn: true,
   wrong_state: true,
+  unique_key_held: true,
   reason_required: true,
   reason_too_short: true,
   reason_too_long: true,

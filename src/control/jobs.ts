@@ -9,6 +9,7 @@ import {
 } from "../domain/job.ts";
 import type { Snapshot } from "../domain/preview.ts";
 import type { Principal } from "../seams.ts";
+import { lockUniqueHolder } from "../store/unique_holders.ts";
 import {
   cancelJob,
   discardJob,
@@ -17,7 +18,7 @@ import {
   retryJob,
 } from "../store/transitions.ts";
 import type { Notice } from "./control.ts";
-import type { Acted, Plan, Planned } from "./plan.ts";
+import type { Acted, Outlook, Plan, Planned } from "./plan.ts";
 import { type NextStep, refused } from "./refusal.ts";
 
 type JobAction = "retry_job" | "cancel_job" | "discard_job";
@@ -71,31 +72,34 @@ export function legalJobActions(state: JobState): JobAction[] {
 function planOf(action: JobAction): Plan {
   return async (tx, { targetId }) => {
     const jobId = parseJobId(targetId);
-    const job = jobId === null ? null : await lockJob(tx, jobId);
-    return job === null ? null : plan(tx, { action, job });
+    if (jobId === null) return null;
+    // The key before the job, as an insert takes them.
+    const holderId = action === "retry_job"
+      ? await lockUniqueHolder(tx, jobId)
+      : null;
+    const job = await lockJob(tx, jobId);
+    return job === null ? null : plan(tx, { action, job, holderId });
   };
+}
+
+interface Aim {
+  readonly action: JobAction;
+  readonly job: LockedJob;
+  /** Another live job with the unique key of this one. */
+  readonly holderId: JobId | null;
 }
 
 function plan(
   tx: Database,
-  { action, job }: { readonly action: JobAction; readonly job: LockedJob },
+  { action, job, holderId }: Aim,
 ): Planned {
-  const { verb, from, to, change } = REPAIRS[action];
+  const { change } = REPAIRS[action];
   const { jobId } = job;
   const before = snapshot(job);
   return {
     facts: job,
     before,
-    outlook: from.includes(job.state)
-      ? {
-        ok: true,
-        after: inState(before, to),
-        summary: `${verb} job ${jobId} of worker ${job.worker}`,
-      }
-      : refused("wrong_state", {
-        message: `The job is ${job.state}: ${wrongState(action, job.state)}`,
-        legalNextSteps: [...legalNextSteps(job.state)],
-      }),
+    outlook: outlook({ action, job, holderId }),
     async act(principal: Principal): Promise<Acted | null> {
       const changed = await change(tx, { jobId, principal: principal.id });
       if (changed === null) return null;
@@ -105,6 +109,29 @@ function plan(
         notices: noticesOf(job, changed),
       };
     },
+  };
+}
+
+function outlook({ action, job, holderId }: Aim): Outlook {
+  const { verb, from, to } = REPAIRS[action];
+  const { jobId, state, worker } = job;
+  if (!from.includes(state)) {
+    return refused("wrong_state", {
+      message: `The job is ${state}: ${wrongState(action, state)}`,
+      legalNextSteps: [...legalNextSteps(state)],
+    });
+  }
+  // One that waits stands beside the holder already.
+  if (holderId !== null && job.finishedAt !== null) {
+    return refused("unique_key_held", {
+      message: `Job ${holderId} holds the unique key of this one by now: a ` +
+        `retry would make two of what may be there once.`,
+    });
+  }
+  return {
+    ok: true,
+    after: inState(snapshot(job), to),
+    summary: `${verb} job ${jobId} of worker ${worker}`,
   };
 }
 

@@ -13,6 +13,8 @@ export const REFUSALS = [
   "preview_drifted",
   "preview_withdrawn",
   "wrong_state",
+  /** It would come back beside another job that may only be there once. */
+  "unique_key_held",
   "reason_required",
   "reason_too_short",
   "reason_too_long",
@@ -33,6 +35,7 @@ export const PLAIN_STEPS = [
   "give_reason",
   "shorten_reason",
   "correct_input",
+  "see_holder",
 ] as const;
 /** What can be done instead: a plain step, or an action that is legal now. */
 export type NextStep = typeof PLAIN_STEPS[number] | Action;
@@ -77,6 +80,11 @@ const ANSWERS = {
     "create_preview",
   ],
   wrong_state: ["It is not in a state that allows this.", "reload"],
+  unique_key_held: [
+    "Another job holds its unique key. Nothing was done.",
+    "see_holder",
+    "reload",
+  ],
   reason_required: ["Say why: this needs a reason.", "give_reason"],
   reason_too_short: ["The reason is too short.", "give_reason"],
   reason_too_long: ["The reason is too long.", "shorten_reason"],
@@ -115,6 +123,8 @@ const PLAIN_LABELS: Readonly<Record<typeof PLAIN_STEPS[number], string>> = {
   give_reason: "Give a reason",
   shorten_reason: "Shorten the reason",
   correct_input: "Correct what was sent",
+  see_holder:
+    "Wait until the job that holds the key has ended, or cancel that one",
 };
 
 /** Says a step in words. One that we do not know is said as it is stored. */

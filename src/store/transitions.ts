@@ -3,6 +3,7 @@ import { type Sql, sql } from "../db/sql.ts";
 import type { JobId, JobState, TerminalState } from "../domain/job.ts";
 import { LOOKS_MAX } from "./job_locks.ts";
 import { placed } from "./limited.ts";
+import { retakenKeys } from "./unique_holders.ts";
 import { endSuspended, holdSuspended } from "./suspended.ts";
 
 export { type LockedJob, lockJob } from "./job_locks.ts";
@@ -55,6 +56,7 @@ export async function retryJob(
       from ended join yardmaster.jobs on jobs.id = ended.job_id
       where jobs.id = ${jobId}::bigint and name = jobs.cron_entry
     ),
+    ${retakenKeys(tx, jobId)}
     stood as (
       select * from planned
       union all

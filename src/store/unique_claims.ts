@@ -38,29 +38,57 @@ export function uniqueClaims(db: Database): Sql {
           case when over then excluded.states else held.states end,
           case when over then excluded.expires_at else held.expires_at end
         from (
-          select
-            held.expires_at <= ${db.now}
-            or (
-              -- A holder that our snapshot does not show was inserted by
-              -- somebody else while we waited: it is alive.
-              exists (
-                select
-                from yardmaster.unique_keys as seen
-                where seen.key = held.key and seen.job_id = held.job_id
-              )
-              and not coalesce(
-                ${holderState()} = any (held.states),
-                -- The job is gone. What holds in all states for a time holds
-                -- for all of that time.
-                held.expires_at is not null
-                  and cardinality(held.states) >= ${JOB_STATES.length}::integer
-              )
-            ) as over
+          select case
+            when held.expires_at <= ${db.now} then true
+            -- A holder that our snapshot does not show was inserted by
+            -- somebody else while we waited: it is alive.
+            when not exists (
+              select
+              from yardmaster.unique_keys as seen
+              where seen.key = held.key and seen.job_id = held.job_id
+            ) then false
+            when ${isHolding()} then false
+            else ${staysEnded()}
+          end as over
+          -- Decided once, for all three.
+          offset 0
         ) as claim
       )
       returning key, job_id
     ),
   `;
+}
+
+/**
+ * Whether the job of a claim holds it, by where the job stands: of the row
+ * `held`, whatever its time.
+ */
+export function isHolding(): Sql {
+  return sql`coalesce(
+    ${holderState()} = any (held.states),
+    -- The job is gone. What holds in all states for a time holds for all of that
+    -- time.
+    held.expires_at is not null
+      and cardinality(held.states) >= ${JOB_STATES.length}::integer
+  )`;
+}
+
+/**
+ * False when the holder had ended, and was taken back while we waited for its
+ * claim: who retries a job has locked its claim before. Held until we commit, so
+ * that a retry which comes later finds the claim taken over.
+ */
+function staysEnded(): Sql {
+  return sql`coalesce(
+    (
+      select true from yardmaster.outcomes
+      where outcomes.job_id = held.job_id
+      for key share
+    ),
+    not exists (
+      select from yardmaster.outcomes where outcomes.job_id = held.job_id
+    )
+  )`;
 }
 
 /**

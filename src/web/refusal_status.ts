@@ -12,6 +12,7 @@ export const REFUSAL_STATUS = {
   preview_drifted: 409,
   preview_withdrawn: 410,
   wrong_state: 409,
+  unique_key_held: 409,
   reason_required: 422,
   reason_too_short: 422,
   reason_too_long: 422,

@@ -81,6 +81,24 @@ const CASES: Readonly<Record<Refusal, readonly [Case, recorded: boolean]>> = {
       }),
     true,
   ],
+  unique_key_held: [
+    async (control) => {
+      const { db } = control;
+      const uniqueKey = "k";
+      const targetId = await givenJob(db, { state: "cancelled", uniqueKey });
+      const holderId = await givenJob(db, { uniqueKey });
+      await db.query(sql`
+        insert into yardmaster.unique_keys (key, job_id, states)
+        values ('k', ${holderId}::bigint, '{available}')
+      `);
+      return await createPreview(control, {
+        actor,
+        action: "retry_job",
+        targetId,
+      });
+    },
+    true,
+  ],
   reason_required: [(control) => discard(control, "  \n "), true],
   reason_too_short: [(control) => discard(control, " 1234567 "), true],
   reason_too_long: [(control) => discard(control, "🚆".repeat(2_001)), true],

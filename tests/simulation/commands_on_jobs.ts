@@ -11,7 +11,7 @@ import {
   lockJob,
   retryJob,
 } from "../../src/store/transitions.ts";
-import { replaceJob } from "../../src/store/unique_keys.ts";
+import { replaceJobs } from "../../src/store/replacements.ts";
 import type { ModelInsert } from "./model_types.ts";
 import {
   type Command,
@@ -93,31 +93,50 @@ const operate = fc.record({
   })
 );
 
+const modes = fc.oneof(
+  fc.record({
+    mode: fc.constant("replace" as const),
+    fields: fc.uniqueArray(
+      fc.constantFrom(
+        "priority" as const,
+        "maxAttempts" as const,
+        "runAt" as const,
+      ),
+    ),
+  }),
+  fc.record({
+    mode: fc.constant("debounce" as const),
+    maxWaitMs: fc.constantFrom(null, 1_500),
+  }),
+  fc.record({ mode: fc.constant("keep_last" as const) }),
+);
+
 const replace = fc.record({
   which,
-  fields: fc.uniqueArray(
-    fc.constantFrom(
-      "priority" as const,
-      "maxAttempts" as const,
-      "runAt" as const,
-    ),
-  ),
+  /** Whoever holds the key, or any job. */
+  isHolder: rarely(4, fc.constant(true)).map((any) => any === null),
+  key: fc.constantFrom("a", "b"),
+  overwrites: modes,
   delayMs: fc.constantFrom(0, 1_000),
   on: turn,
-}).map(({ which, fields, delayMs, on }) =>
-  step(`replace ${fields} of ${which}`, on, async ({ model, db }) => {
-    const job = pick(inOrder(model), which);
-    if (job === undefined) return;
-    const { id: jobId, queue, worker } = job;
-    // More attempts, never fewer than were made.
-    const given = { priority: 3, maxAttempts: 9, delayMs };
-    const replaced = await replaceJob(db, {
-      jobId,
-      fields,
-      insert: { queue, worker, args: {}, ...given },
-    });
-    assert.equal(replaced, model.replace(jobId, { fields, ...given }));
-  })
+}).map(({ which, isHolder, key, overwrites, delayMs, on }) =>
+  step(
+    `replace ${fc.stringify(overwrites)} of ${isHolder ? key : which}`,
+    on,
+    async ({ model, db }) => {
+      const jobId = isHolder
+        ? model.claims.get(key)?.jobId
+        : pick(inOrder(model), which)?.id;
+      if (jobId === undefined) return;
+      const given = { priority: 3, maxAttempts: 9, delayMs };
+      const newest = { queue: "mail", worker: "send", ...given };
+      const insert = { ...newest, args: {} };
+      assert.deepEqual(
+        await replaceJobs(db, [{ key, jobId, overwrites, insert }]),
+        [model.replace({ key, jobId, overwrites, insert: newest })],
+      );
+    },
+  )
 );
 
 /** What a page or a preview sees. */

@@ -1,7 +1,11 @@
 /** What happens to jobs, told in memory: every rule of the way of a job, once. */
-import type { JobId } from "../../src/domain/job.ts";
+import { type JobId, jobInsertedAt } from "../../src/domain/job.ts";
 import { CANCEL_FROM, RETRY_FROM } from "../../src/domain/job.ts";
 import type { Replaceable } from "../../src/domain/unique_key.ts";
+import type {
+  Overwrites,
+  ReplaceAnswer,
+} from "../../src/store/replacements.ts";
 import type { InsertAnswer, JobUnique } from "../../src/store/jobs.ts";
 import type { QueueDemand } from "../../src/store/leases.ts";
 import type { Acknowledgement, RunResult } from "../../src/store/outcomes.ts";
@@ -23,6 +27,15 @@ export interface ModelDemand {
   readonly queues: readonly QueueDemand[];
 }
 
+/** What an insert says that overwrites another job. */
+interface NewestJob {
+  readonly queue: string;
+  readonly worker: string;
+  readonly priority: number;
+  readonly maxAttempts: number;
+  readonly delayMs: number;
+}
+
 const TERMINAL: readonly string[] = ["completed", "cancelled", "discarded"];
 
 /** All jobs there are, and all that was ever begun. */
@@ -42,7 +55,7 @@ export class Model extends Retention {
       const holder = unique === null
         ? null
         : winners.get(unique.key) ?? this.#holderOf(unique.key);
-      if (holder !== null) return { status: "conflict", jobId: holder };
+      if (holder !== null) return conflictWith(holder);
       const jobId = answers[place]?.jobId ?? "0";
       if (unique !== null) {
         winners.set(unique.key, jobId);
@@ -64,6 +77,7 @@ export class Model extends Retention {
       worker,
       priority,
       maxAttempts,
+      uniqueKey: insert.unique?.key ?? null,
       retries: 0,
       deadlineAt: deadlineMs === null ? null : this.nowMs + deadlineMs,
       at: { ...NOWHERE, state, attempt: 0, runAt },
@@ -209,40 +223,68 @@ export class Model extends Retention {
     const job = this.jobs.get(jobId);
     if (!job?.at.state || !RETRY_FROM.includes(job.at.state)) return null;
     const { state: before, attempt } = job.at;
+    if (TERMINAL.includes(before)) this.#retakeKey(job);
     job.retries += 1;
     this.#move(jobId, { state: "available", attempt });
     this.tell({ jobId, attempt, kind: "retried", principal });
     return { before, after: "available", queue: job.queue };
   }
 
-  /** What a conflicting insert overwrites, as long as the job waits. */
+  /** Its key was taken over meanwhile, and nobody holds it now. */
+  #retakeKey({ id: jobId, uniqueKey }: ModelJob): void {
+    const claim = uniqueKey === null ? undefined : this.claims.get(uniqueKey);
+    if (uniqueKey === null || claim === undefined) return;
+    const { expiresAt } = claim;
+    const isOver = expiresAt !== null && expiresAt <= this.nowMs;
+    if (isOver || this.#holderOf(uniqueKey) !== null) return;
+    this.claims.set(uniqueKey, { ...claim, jobId });
+  }
+
+  /** What a conflicting insert overwrites, as long as the holder waits. */
   replace(
-    jobId: JobId,
-    { fields, delayMs, ...given }: {
-      readonly fields: readonly Replaceable[];
-      readonly delayMs: number;
-      readonly priority: number;
-      readonly maxAttempts: number;
+    { key, jobId, overwrites, insert }: {
+      readonly key: string;
+      readonly jobId: JobId;
+      readonly overwrites: Overwrites;
+      readonly insert: NewestJob;
     },
-  ): boolean {
+  ): ReplaceAnswer {
     const job = this.jobs.get(jobId);
     const waits = ["available", "scheduled", "retryable"];
-    if (!job?.at.state || !waits.includes(job.at.state)) return false;
+    const isHeld = this.claims.get(key)?.jobId === jobId;
+    if (!isHeld || !job?.at.state || !waits.includes(job.at.state)) {
+      return { replaced: false, isMoving: false };
+    }
     const { attempt } = job.at;
-    const runAt = fields.includes("runAt")
-      ? this.nowMs + delayMs
-      : job.at.runAt;
-    if (fields.includes("priority")) job.priority = given.priority;
-    if (fields.includes("maxAttempts")) job.maxAttempts = given.maxAttempts;
-    const retries = job.at.state === "retryable";
-    if (runAt === null || runAt <= this.nowMs) {
-      this.#move(jobId, { state: "available", attempt });
-    } else {
-      const state = retries ? "retryable" : "scheduled";
-      this.#move(jobId, { state, attempt, runAt });
+    const { mode } = overwrites;
+    const has = (field: Replaceable) =>
+      mode === "keep_last" ||
+      mode === "replace" && overwrites.fields.includes(field);
+    const isRetry = job.at.state === "retryable";
+    let { runAt } = job.at;
+    if (has("runAt") || mode === "debounce" && !isRetry) {
+      runAt = this.nowMs + insert.delayMs;
+    }
+    if (mode === "debounce" && !isRetry && overwrites.maxWaitMs !== null) {
+      const insertedMs = jobInsertedAt(jobId).getTime();
+      runAt = Math.min(runAt ?? 0, insertedMs + overwrites.maxWaitMs);
+    }
+    if (has("priority")) job.priority = insert.priority;
+    if (mode !== "replace") {
+      job.maxAttempts = attempt + insert.maxAttempts;
+      job.deadlineAt = null;
+    } else if (has("maxAttempts")) job.maxAttempts = insert.maxAttempts;
+    if (mode === "keep_last") {
+      Object.assign(job, { queue: insert.queue, worker: insert.worker });
     }
     this.tell({ jobId, attempt, kind: "replaced" });
-    return true;
+    if (runAt === null || runAt <= this.nowMs) {
+      this.#move(jobId, { state: "available", attempt });
+      return { replaced: true, runAt: null };
+    }
+    const state = isRetry && mode !== "keep_last" ? "retryable" : "scheduled";
+    this.#move(jobId, { state, attempt, runAt });
+    return { replaced: true, runAt: new Date(runAt) };
   }
 
   /** The queues of what became due, in order of the longest due. */
@@ -312,4 +354,9 @@ function claimOrder(
       { id: left.id ?? left.jobId ?? "0" },
       { id: right.id ?? right.jobId ?? "0" },
     );
+}
+
+function conflictWith(jobId: JobId): InsertAnswer {
+  const told = { by: "unique", isGone: false, hasOtherArgs: false } as const;
+  return { status: "conflict", jobId, ...told };
 }

@@ -46,6 +46,7 @@ export interface ModelJob {
   /** How often an operator allowed one attempt more. */
   retries: number;
   deadlineAt: number | null;
+  readonly uniqueKey: string | null;
   at: Standing;
 }
 
