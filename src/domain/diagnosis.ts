@@ -3,6 +3,8 @@
  * them has a status, words of its own, and steps in the runbook.
  */
 
+import { LIMITER_DIAGNOSES } from "./limiter_diagnoses.ts";
+
 /** What a control plane says about anything, the worst first. */
 export const CONTROL_STATUSES = [
   "needs_review",
@@ -33,7 +35,7 @@ interface DiagnosisWords {
   readonly why: string;
 }
 
-/** Every diagnosis of a job, a cron entry, a queue, or of none of them. */
+/** Every diagnosis of a job, a cron entry, a queue, a limiter, or of none of them. */
 export const DIAGNOSES = {
   job_suspended: {
     status: "waiting",
@@ -257,6 +259,7 @@ export const DIAGNOSES = {
     title: "Idle",
     why: "Nothing in it is due.",
   },
+  ...LIMITER_DIAGNOSES,
   subject_unknown: {
     status: null,
     title: "Unknown",

@@ -205,6 +205,9 @@ const ACTION_STEPS = [
   "pause_queue",
   "resume_queue",
   "scale_queue",
+  "clear_limiter_cooldown",
+  "cool_down_limiter",
+  "scale_limiter",
 ] as const satisfies readonly StepCode[];
 
 function pathsOf(

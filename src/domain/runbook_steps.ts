@@ -149,6 +149,21 @@ export const STEPS = {
     label: "Preview another limit",
     action: "scale_queue",
   },
+  clear_limiter_cooldown: {
+    ...act,
+    label: "Preview ending a cooldown",
+    action: "clear_limiter_cooldown",
+  },
+  cool_down_limiter: {
+    ...act,
+    label: "Preview a cooldown",
+    action: "cool_down_limiter",
+  },
+  scale_limiter: {
+    ...act,
+    label: "Preview another capacity",
+    action: "scale_limiter",
+  },
   resume_its_queue: {
     ...act,
     label: "Preview resuming its queue",
@@ -182,6 +197,10 @@ export const STEPS = {
   correct_expression: {
     ...host,
     label: "Correct the expression where it is declared",
+  },
+  tell_limit_owner: {
+    ...host,
+    label: "Agree with the people who own what it protects",
   },
   keep_scheduler: {
     ...host,
@@ -242,6 +261,28 @@ export const RUNBOOK: Readonly<Record<DiagnosisCode, readonly StepCode[]>> = {
   queue_full: ["review_subject", "scale_queue"],
   queue_working: ["review_subject", "inspect_audit"],
   queue_idle: ["review_subject", "inspect_audit"],
+  limiter_cooling: [
+    "review_subject",
+    "inspect_audit",
+    "tell_limit_owner",
+    "clear_limiter_cooldown",
+  ],
+  limiter_keys_cooling: [
+    "review_subject",
+    "inspect_audit",
+    "tell_limit_owner",
+    "clear_limiter_cooldown",
+  ],
+  limiter_holding: [
+    "review_subject",
+    "review_blocking_job",
+    "tell_limit_owner",
+    "scale_limiter",
+  ],
+  limiter_full: ["review_subject", "review_blocking_job"],
+  limiter_relieved: ["review_subject", "inspect_audit"],
+  limiter_open: ["review_subject", "inspect_audit"],
+  limiter_unnamed: ["review_subject", "inspect_audit"],
   subject_unknown: ["choose_subject", "look_into_audit"],
 };
 

@@ -13,6 +13,8 @@ export const SOURCES = {
   schedule: "Schedule",
   previews: "Previews",
   audit: "Audit events",
+  limiter_facts: "Limiter history",
+  limiter_partitions: "Keys as they stand",
   executors: "Executors",
   lease: "Lease",
   attempt_events: "Attempt events",

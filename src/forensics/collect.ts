@@ -4,6 +4,7 @@ import type { ResourceRef } from "../seams.ts";
 import type { Bundle, Collect } from "./bundle.ts";
 import { collectCronEntry } from "./cron_entry.ts";
 import { collectJob } from "./job.ts";
+import { collectLimiter } from "./limiter.ts";
 import { collectQueue } from "./queue.ts";
 import { type Missing, unknownBundle } from "./unknown.ts";
 
@@ -22,7 +23,7 @@ export type Selectors = Readonly<
 >;
 
 /** The things there are bundles for. */
-export const SUBJECT_TYPES = ["job", "cron_entry", "queue"] as const;
+export const SUBJECT_TYPES = ["job", "cron_entry", "queue", "limiter"] as const;
 /** One of {@linkcode SUBJECT_TYPES}. */
 export type SubjectType = typeof SUBJECT_TYPES[number];
 
@@ -30,6 +31,7 @@ const COLLECTORS: Readonly<Record<SubjectType, Collect>> = {
   job: collectJob,
   cron_entry: collectCronEntry,
   queue: collectQueue,
+  limiter: collectLimiter,
 };
 
 const ID_LENGTH_MAX = 500;
@@ -66,7 +68,7 @@ function unasked(selectors: Selectors): Missing {
   const type = present(selectors.resource_type);
   const id = present(selectors.resource_id);
   const accepted =
-    sentence`Accepted are resource_type (job, cron_entry or queue) and resource_id together.`;
+    sentence`Accepted are resource_type (job, cron_entry, queue or limiter) and resource_id together.`;
   const elsewhere = present(selectors.workflow_id) ??
     present(selectors.incident_fingerprint);
   return {

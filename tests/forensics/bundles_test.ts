@@ -376,7 +376,7 @@ Deno.test("collectBundle() answers any selectors with a bundle that says what it
   const nothing = await collectBundle(db, {});
   assert.match(
     say(nothing.diagnosis.detail),
-    /Nothing was asked for.*resource_type \(job, cron_entry or queue\)/,
+    /Nothing was asked for.*resource_type \(job, cron_entry, queue or limiter\)/,
   );
 });
 
