@@ -9,6 +9,19 @@ import type { Clock } from "./clock.ts";
 
 /** So long a slot is kept for chunks that had to go back for want of one. */
 const OWED_MS = 2_000;
+/** Where args part the chunks, so many may gather for each slot. */
+const PARTS_AHEAD = 8;
+/** And so many jobs, for what waits here runs nowhere else. */
+const PARTED_JOBS_MAX = 2_000;
+
+/** What is here of one worker. */
+interface Tally {
+  readonly jobs: number;
+  /** Chunks that may begin. */
+  readonly ripe: number;
+}
+
+const NOTHING: Tally = { jobs: 0, ripe: 0 };
 
 /** A worker whose jobs share calls. */
 export interface ChunkWorker extends AnyWorker {
@@ -94,8 +107,7 @@ export class ChunkGathering {
   readonly #chunks = new Set<Chunk>();
   /** Of each worker and partition, the one that takes more. */
   readonly #open = new Map<string, Chunk>();
-  /** Jobs of each worker. */
-  readonly #jobs = new Map<ChunkWorker, number>();
+  readonly #tallies = new Map<string, Tally>();
   #ripe = 0;
   #owedUntilMs = -Infinity;
 
@@ -120,15 +132,18 @@ export class ChunkGathering {
   }
 
   /**
-   * How many jobs of a worker may still come.
+   * How many jobs of a worker may still come: what fills a chunk for each slot
+   * that no chunk waits for. Where args part the chunks, what comes may be of
+   * others than those that it was to fill: then a few times as many may be here.
    *
-   * @param size Of its chunks.
-   * @param slots For how many slots chunks are prepared, of all workers.
+   * @param slots For how many slots chunks are prepared.
    */
-  roomFor(size: number, slots: number): number {
-    let left = slots;
-    for (const [{ chunk }, jobs] of this.#jobs) left -= jobs / chunk.size;
-    return Math.floor(left * size + ROUNDING);
+  roomFor({ name, chunk: { size, by } }: ChunkWorker, slots: number): number {
+    const { jobs, ripe } = this.#tallies.get(name) ?? NOTHING;
+    const least = (slots - this.#ripe + ripe) * size - jobs;
+    if (by.length === 0) return least;
+    const most = Math.min(slots * size * PARTS_AHEAD, PARTED_JOBS_MAX) - jobs;
+    return Math.min((slots - this.#ripe) * size, Math.max(least, most));
   }
 
   /** Chunks had to go back because others took every slot. */
@@ -146,7 +161,7 @@ export class ChunkGathering {
       this.#wait(chunk);
     }
     chunk.add(run);
-    this.#jobs.set(worker, (this.#jobs.get(worker) ?? 0) + 1);
+    this.#count(worker, { jobs: 1, ripe: 0 });
     if (chunk.isFull && key !== null) this.#open.delete(key);
     if (chunk.isFull || !canWait(run.job, worker.chunk)) this.#ripen(chunk);
   }
@@ -168,7 +183,7 @@ export class ChunkGathering {
     if (next === null || other && comesBefore(other, next.first)) return null;
     this.#owedUntilMs = -Infinity;
     this.#remove(next);
-    this.#count(next.worker, -next.runs.length);
+    this.#count(next.worker, { jobs: -next.runs.length, ripe: 0 });
     next.sort();
     return next;
   }
@@ -179,7 +194,7 @@ export class ChunkGathering {
     for (const chunk of [...this.#chunks]) {
       const taken = chunk.take(gone);
       if (taken.length === 0) continue;
-      this.#count(chunk.worker, -taken.length);
+      this.#count(chunk.worker, { jobs: -taken.length, ripe: 0 });
       if (chunk.runs.length === 0) this.#remove(chunk);
       all.push(...taken);
     }
@@ -211,15 +226,13 @@ export class ChunkGathering {
    */
   ripenIfCrowded(slots: number): void {
     if (this.#ripe > 0 || this.#chunks.size === 0) return;
-    let sizeMax = 0;
     let fullest: Chunk | null = null;
     for (const chunk of this.#chunks) {
-      sizeMax = Math.max(sizeMax, chunk.worker.chunk.size);
       if (fullest === null || chunk.runs.length > fullest.runs.length) {
         fullest = chunk;
       }
     }
-    if (fullest !== null && this.roomFor(sizeMax, slots) < 1) {
+    if (fullest !== null && this.roomFor(fullest.worker, slots) < 1) {
       this.#ripen(fullest);
     }
   }
@@ -237,26 +250,26 @@ export class ChunkGathering {
     if (chunk.ripeMs !== null) return;
     chunk.stopWaiting();
     chunk.ripeMs = this.#clock.monotonicMs();
-    this.#ripe += 1;
+    this.#count(chunk.worker, { jobs: 0, ripe: 1 });
   }
 
   #remove(chunk: Chunk): void {
     chunk.stopWaiting();
     this.#chunks.delete(chunk);
-    if (chunk.ripeMs !== null) this.#ripe -= 1;
+    if (chunk.ripeMs !== null) this.#count(chunk.worker, { jobs: 0, ripe: -1 });
     const { key } = chunk;
     if (key !== null && this.#open.get(key) === chunk) this.#open.delete(key);
   }
 
-  #count(worker: ChunkWorker, jobs: number): void {
-    const count = (this.#jobs.get(worker) ?? 0) + jobs;
-    if (count > 0) this.#jobs.set(worker, count);
-    else this.#jobs.delete(worker);
+  #count({ name }: ChunkWorker, { jobs, ripe }: Tally): void {
+    const before = this.#tallies.get(name) ?? NOTHING;
+    this.#ripe += ripe;
+    this.#tallies.set(name, {
+      jobs: before.jobs + jobs,
+      ripe: before.ripe + ripe,
+    });
   }
 }
-
-/** Sums of shares such as 1/3 are not quite whole. */
-const ROUNDING = 1e-6;
 
 /**
  * What a job has in common with those of its chunk; `null` if it must go alone.

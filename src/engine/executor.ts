@@ -103,17 +103,14 @@ export class Executor {
   }
 
   /** What to claim now of a worker that takes chunks, to fill them. */
-  chunkDemand(
-    { chunk: { size } }: ChunkWorker,
-    jobsMax: number,
-  ): QueueDemand[] {
+  chunkDemand(worker: ChunkWorker, jobsMax: number): QueueDemand[] {
     if (this.#full) return [];
     const nowMs = this.#options.clock.monotonicMs();
     const queues = [...this.#queues.values()];
     return demandOf(queues, {
       first: this.#firstQueue,
       jobsMax: Math.min(jobsMax, LEASE_JOBS_MAX),
-      ask: (queue, most) => queue.chunkDemand({ size, nowMs, jobsMax: most }),
+      ask: (queue, most) => queue.chunkDemand({ worker, nowMs, jobsMax: most }),
     });
   }
 

@@ -1,5 +1,5 @@
 import type { QueueDemand } from "../store/leases.ts";
-import type { Chunk, ChunkGathering } from "./chunk_gathering.ts";
+import type { Chunk, ChunkGathering, ChunkWorker } from "./chunk_gathering.ts";
 import type { Run } from "./run.ts";
 
 /** How long a job may wait here for a slot before others should have it. */
@@ -154,15 +154,15 @@ export class QueueSlots {
    * What to claim now of a worker that takes chunks: what it needs to fill a
    * chunk for each slot that is free, or soon will be.
    */
-  chunkDemand({ size, nowMs, jobsMax }: {
-    readonly size: number;
+  chunkDemand({ worker, nowMs, jobsMax }: {
+    readonly worker: ChunkWorker;
     readonly nowMs: number;
     readonly jobsMax: number;
   }): QueueDemand | null {
     if (this.chunks === null || this.paused) return null;
     this.#fetchAhead(nowMs);
     const most = Math.min(
-      this.chunks.roomFor(size, this.#slotsForChunks),
+      this.chunks.roomFor(worker, this.#slotsForChunks),
       jobsMax,
     );
     if (most <= 0) return null;

@@ -6,6 +6,7 @@ import {
   type ChunkJob,
   defineChunkWorker,
 } from "../../src/engine/chunk_worker.ts";
+import { takesChunks } from "../../src/engine/chunk_gathering.ts";
 import type { ChunkOptions } from "../../src/engine/chunk_rule.ts";
 import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
 import type { ClaimedJob } from "../../src/store/leases.ts";
@@ -45,7 +46,7 @@ function heldWorld(
     world.results.map(({ jobId, to, event }) =>
       `${jobId} ${event?.kind ?? to}`
     );
-  return { ...world, calls, outcomes };
+  return { ...world, worker, calls, outcomes };
 }
 
 function jobs(first: number, count: number, more: Partial<ClaimedJob> = {}) {
@@ -188,31 +189,43 @@ Deno.test("a tick lets chunks begin as they are", async () => {
   await executor.idle();
 });
 
-Deno.test("chunkDemand() fills a chunk for each free slot, of all its workers together", async () => {
+Deno.test("chunkDemand() fills a chunk for each free slot, and a few more where args part them", async () => {
   const other = defineChunkWorker({
     name: "other",
-    chunk: { size: 10 },
+    chunk: { size: 10, waitMs: 500 },
     perform: () => new Promise<void>(() => {}),
   });
-  const { executor, calls } = heldWorld({
+  const { executor, calls, clock, worker } = heldWorld({
     chunk: { size: 100, waitMs: 500, by: ["customer"] },
     limit: 3,
     others: [other],
   });
-  const wanted = (size: number) =>
-    executor.chunkDemand({ ...other, chunk: { size, waitMs: 0, by: [] } }, 1e4)
-      .map(({ most }) => most);
-  assert.deepEqual([wanted(100), wanted(10)], [[300], [30]]);
+  const wanted = (of: AnyWorker) => {
+    assert.ok(takesChunks(of));
+    return executor.chunkDemand(of, 1e4).map(({ most }) => most);
+  };
+  assert.deepEqual([wanted(worker), wanted(other)], [[300], [30]]);
   executor.accept(jobs(1, 150));
   await settle();
-  // One call is full, and half of another gathers.
+  // One call is full, and half of another gathers, of one customer.
   assert.equal(calls.length, 1);
-  assert.deepEqual([wanted(100), wanted(10)], [[150], [15]]);
-  executor.accept(jobs(200, 10, { worker: "other" }));
+  assert.deepEqual([wanted(worker), wanted(other)], [[200], [20]]);
+  executor.accept(jobs(200, 16, { worker: "other" }));
   await settle();
-  assert.deepEqual([wanted(100), wanted(1_000)], [[50], [500]]);
+  // Six gather, and one slot is left.
+  assert.deepEqual([wanted(worker), wanted(other)], [[100], [4]]);
+  await clock.advanceMs(500);
+  assert.deepEqual([wanted(worker), wanted(other)], [[], []]);
+  executor.queues.get("default")?.adopt({ chosenLimit: 20, paused: false });
+  // What gathers is bounded, whatever the partitions.
+  const of = (n: number) => ({ args: { customer: n } });
+  executor.accept(
+    Array.from({ length: 1_950 }, (_, n) => jobs(1_000 + n, 1, of(n))).flat(),
+  );
+  await settle();
+  assert.deepEqual(wanted(worker), [50]);
   executor.queues.get("default")?.adopt({ chosenLimit: null, paused: true });
-  assert.deepEqual(wanted(100), []);
+  assert.deepEqual(wanted(worker), []);
 });
 
 Deno.test("chunks take no slot from other jobs while they gather", async () => {
@@ -232,12 +245,15 @@ Deno.test("the fullest chunk does not wait once no room is left for what would f
     limit: 1,
   });
   const of = (customer: number) => ({ args: { customer } });
-  executor.accept([...jobs(1, 1, of(1)), ...jobs(2, 2, of(2))]);
+  executor.accept(
+    Array.from({ length: 30 }, (_, n) => jobs(100 + n, 1, of(n))).flat(),
+  );
+  executor.accept(jobs(1, 1, of(7)));
   await settle();
   assert.equal(calls.length, 0);
-  executor.accept(jobs(4, 1, of(1)));
+  executor.accept(jobs(2, 1, of(90)));
   await settle();
-  assert.deepEqual(calls[0]?.jobs.map(({ jobId }) => jobId), ["1", "4"]);
+  assert.deepEqual(calls[0]?.jobs.map(({ jobId }) => jobId), ["1", "107"]);
 });
 
 Deno.test("a chunk that found no slot for long has the next one, though other jobs are faster", async () => {
