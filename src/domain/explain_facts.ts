@@ -122,6 +122,8 @@ export interface ExplainFacts {
     readonly principal: string | null;
     /** Why it was given back, when it met code that is older than it. */
     readonly newerArgs?: NewerArgs;
+    /** The key of its args, when it met an executor that does not know it. */
+    readonly unknownKey?: string;
     readonly at: Date;
   } | null;
   /** The fire of its cron entry for which it was cancelled. */

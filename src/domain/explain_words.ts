@@ -138,9 +138,14 @@ export function explanationNotes(
 /** Why it waits again, where its last event tells. */
 function cameBack(lastEvent: ExplainFacts["lastEvent"]): Sentence | null {
   if (lastEvent === null) return null;
-  const { kind, principal, newerArgs, at } = lastEvent;
+  const { kind, principal, newerArgs, unknownKey, at } = lastEvent;
   if (newerArgs !== undefined) {
     return sentence`Its args have version ${newerArgs.version}, and the executor that met it ${at} knows version ${newerArgs.known}: it waits for newer code.`;
+  }
+  if (unknownKey !== undefined) {
+    return sentence`Its args are encrypted with key ${
+      name(unknownKey)
+    }, which the executor that met it ${at} does not know: it waits for one that does.`;
   }
   switch (kind) {
     case "retried":

@@ -1,4 +1,5 @@
 import { parseNewerArgs } from "../domain/args_version.ts";
+import { parseUnknownKey } from "../domain/sealed_args.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { AttemptEventKind } from "../domain/state.ts";
 import type {
@@ -156,9 +157,15 @@ function attemptNotes(event: AttemptEventEvidence): Sentence[] {
   const always = KIND_NOTES[event.kind];
   if (always !== undefined) notes.push(always);
   const newer = parseNewerArgs(event.message);
+  const unknownKey = parseUnknownKey(event.message);
   if (newer !== null) {
     notes.push(
       sentence`Its args have version ${newer.version}, and its code there knew version ${newer.known}.`,
+    );
+  } else if (unknownKey !== null) {
+    const key = { kind: "name", value: unknownKey } as const;
+    notes.push(
+      sentence`Its args are encrypted with key ${key}, which that executor did not know.`,
     );
   } else if (event.message !== null) {
     const error = {

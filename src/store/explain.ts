@@ -5,6 +5,7 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { parseNewerArgs } from "../domain/args_version.ts";
+import { parseUnknownKey } from "../domain/sealed_args.ts";
 import type {
   ExplainedJob,
   ExplainedQueue,
@@ -152,6 +153,7 @@ function standingOf(row: StandingRow): Standing {
   const { holderName, holderHealth, holderBeatAt } = row;
   const { eventKind, eventPrincipal, eventAt } = row;
   const newerArgs = parseNewerArgs(row.eventMessage);
+  const unknownKey = parseUnknownKey(row.eventMessage);
   return {
     at: row.at,
     job: row,
@@ -165,6 +167,7 @@ function standingOf(row: StandingRow): Standing {
       principal: eventPrincipal,
       at: eventAt,
       ...(newerArgs && { newerArgs }),
+      ...(unknownKey !== null && { unknownKey }),
     },
     supersededBy: row.supersededAt === null
       ? null

@@ -1,5 +1,6 @@
 /** What the page of one job is made from. */
 import { parseNewerArgs } from "../domain/args_version.ts";
+import { parseUnknownKey } from "../domain/sealed_args.ts";
 import type { Action } from "../domain/action.ts";
 import { explainJob, type Explanation } from "../domain/explain.ts";
 import type { ExplainFacts } from "../domain/explain_facts.ts";
@@ -104,7 +105,7 @@ export async function readJobFacts(
     timeline: await timelineOf(db, { job, events }),
     hasOlderEvents: hasOlder,
     errors: events.filter(({ message }) =>
-      message !== null && parseNewerArgs(message) === null
+      message !== null && !isTurnedAway(message)
     ).toReversed(),
     actions,
     readOnly: actions.every(({ allowed }) => !allowed),
@@ -120,6 +121,11 @@ export async function readJobFacts(
     now: job.now,
     formToken,
   };
+}
+
+/** Whether it tells why an executor could not do the job, and not an error. */
+function isTurnedAway(message: string | null): boolean {
+  return parseNewerArgs(message) !== null || parseUnknownKey(message) !== null;
 }
 
 /** What happened, newest first; errors have a place of their own on the page. */
@@ -140,7 +146,7 @@ async function timelineOf(
     // Messages of errors have a place of their own.
     attempts: events.map((event) => ({
       ...event,
-      message: parseNewerArgs(event.message) === null ? null : event.message,
+      message: isTurnedAway(event.message) ? event.message : null,
     })),
   }));
 }
