@@ -94,7 +94,8 @@ export function usage(
   // A clock that was set back gives nothing back.
   if (nowMs <= countedMs) return { used, countedMs };
   if (kind === "fixed_window") {
-    return nowMs >= countedMs + perMs
+    // Its first job begins it, and not what made the partition before.
+    return used <= 0 || nowMs >= countedMs + perMs
       ? { used: 0, countedMs: nowMs }
       : { used, countedMs };
   }

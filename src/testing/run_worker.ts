@@ -10,7 +10,9 @@ import { failed, returned, type Settlement } from "../engine/run_result.ts";
 import { Sealer } from "../engine/sealer.ts";
 import type { AnyWorker, Worker } from "../engine/worker.ts";
 import { type OnEvent, quietly } from "../events.ts";
+import { runLimited } from "./limited_run.ts";
 import { runChunk } from "./run_chunk.ts";
+import type { TestLimiter } from "./test_limiter.ts";
 import { jobOf, outcomeOf, type RunOutcome } from "./told_job.ts";
 
 /** What {@linkcode runWorker} runs. */
@@ -22,6 +24,10 @@ export interface RunWorkerOptions<Input> {
   readonly middleware?: readonly Middleware[];
   /** What the run is told about itself, where the test cares. */
   readonly context?: Partial<RunContext>;
+  /** Limiters of its worker that are asked first, and told when it has ended. */
+  readonly limiters?: readonly TestLimiter[];
+  /** How long the run waits for them, by `clock`; not at all when left out. */
+  readonly waitMs?: number;
   /** Timers of the run and of its hooks; those of the runtime when left out. */
   readonly clock?: Clock;
   /** Is told what became of hooks. */
@@ -30,11 +36,19 @@ export interface RunWorkerOptions<Input> {
 
 /**
  * Runs a worker in this process, with no database, as the engine does: args go
- * through JSON, lose what the worker redacts, and go through its schema; its hooks, its middleware and its timeout
- * are in force. It resolves when its hooks have ended. A worker that takes chunks
- * is called with this job alone; for more there is `runChunk()`.
+ * through JSON, lose what the worker redacts, and go through its schema; its
+ * hooks, its middleware and its timeout are in force, and the limiters that are
+ * handed in. It resolves when its hooks have ended. A worker that takes chunks is
+ * called with this job alone; for more there is `runChunk()`.
  */
 export async function runWorker<Input, Output>(
+  worker: Worker<Input, Output>,
+  options: RunWorkerOptions<Input>,
+): Promise<RunOutcome<Output>> {
+  return await runLimited(worker, options, () => runNow(worker, options));
+}
+
+async function runNow<Input, Output>(
   given: Worker<Input, Output>,
   options: RunWorkerOptions<Input>,
 ): Promise<RunOutcome<Output>> {

@@ -1,5 +1,6 @@
 import { withArgsVersion } from "../domain/args_version.ts";
 import type { JobId } from "../domain/job.ts";
+import type { LimiterBlocker } from "../domain/limiter.ts";
 import { withRedactedFields } from "../domain/redaction.ts";
 import { takeOut } from "../domain/secret_paths.ts";
 import type { JsonObject, RunContext } from "../engine/run_context.ts";
@@ -12,7 +13,14 @@ export type RunOutcome<Output> =
   | { readonly kind: "completed"; readonly value: Output }
   | { readonly kind: "snoozed"; readonly delayMs: number }
   | { readonly kind: "cancelled" | "discarded"; readonly reason: string }
-  | { readonly kind: "failed"; readonly error: unknown };
+  | { readonly kind: "failed"; readonly error: unknown }
+  /** The limiters that were handed in did not let it start. */
+  | {
+    readonly kind: "blocked";
+    readonly blockers: readonly LimiterBlocker[];
+    readonly reason: string;
+    readonly eligibleAt: Date | null;
+  };
 
 /** The outcome of a run that came to a value, or to a verdict. */
 export function outcomeOf<Output>(value: unknown): RunOutcome<Output> {
