@@ -65,9 +65,13 @@ export async function receiptOf(
   },
 ): Promise<JobReceipt> {
   const parts = receiptParts({ key, worker: worker.name }, args);
+  if (parts.args === null) {
+    const fingerprint = await fingerprints.of(parts.asked);
+    return { fingerprint, argsDigest: null, keepMs };
+  }
   const [fingerprint, argsDigest] = await Promise.all([
     fingerprints.of(parts.asked),
-    parts.args === null ? null : fingerprints.of(parts.args),
+    fingerprints.of(parts.args),
   ]);
   return { fingerprint, argsDigest, keepMs };
 }

@@ -2,6 +2,7 @@ import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
 import { json, sql } from "../db/sql.ts";
 import { insertAlikeJobs } from "./alike_jobs.ts";
+import { insertWithReceipts } from "./alike_receipts.ts";
 import {
   type InsertAnswer,
   type InsertRow,
@@ -10,7 +11,7 @@ import {
   toRow,
 } from "./job_insert.ts";
 import { inReady, placed } from "./limited.ts";
-import { noReceipts, receiptClaims, takeBackReceipts } from "./receipts.ts";
+import { noReceipts, receiptsAndAsking, takeBackReceipts } from "./receipts.ts";
 import { noClaims, uniqueClaims } from "./unique_claims.ts";
 
 export type { InsertAnswer, JobInsert, JobUnique } from "./job_insert.ts";
@@ -34,21 +35,7 @@ export async function insertJobs(
   const [first] = inserts;
   if (first === undefined) return [];
   if (inserts.every((insert) => isPlain(insert) && isLike(insert, first))) {
-    const { queue, worker, meta, tags = [], priority, maxAttempts } = first;
-    const jobIds = await insertAlikeJobs(db, {
-      queue,
-      worker,
-      meta: meta === undefined ? "{}" : JSON.stringify(meta),
-      tags,
-      priority,
-      maxAttempts,
-      args: inserts.map((insert) =>
-        insert.argsText ?? JSON.stringify(insert.args)
-      ),
-    });
-    return jobIds.map((jobId) => {
-      return { status: "inserted", jobId, state: "available", runAt: null };
-    });
+    return await insertAlike(db, { first, inserts });
   }
   if (
     inserts.some(({ receipt, unique }) => receipt != null && unique != null)
@@ -56,6 +43,37 @@ export async function insertJobs(
     return await db.transaction((tx) => insertWithBoth(tx, inserts));
   }
   return await insertAny(db, inserts);
+}
+
+/** Jobs that differ in their args only, and in what their receipts are of. */
+async function insertAlike(
+  db: Database,
+  { first, inserts }: {
+    readonly first: JobInsert;
+    readonly inserts: readonly JobInsert[];
+  },
+): Promise<InsertAnswer[]> {
+  const { queue, worker, meta, tags = [], priority, maxAttempts } = first;
+  const alike = {
+    queue,
+    worker,
+    meta: meta === undefined ? "{}" : JSON.stringify(meta),
+    tags,
+    priority,
+    maxAttempts,
+    args: inserts.map((insert) =>
+      insert.argsText ?? JSON.stringify(insert.args)
+    ),
+  };
+  if (first.receipt != null) {
+    const receipts = inserts.flatMap(({ receipt }) => receipt ?? []);
+    const rows = await insertWithReceipts(db, { ...alike, receipts });
+    return rows.map(toAnswer);
+  }
+  const jobIds = await insertAlikeJobs(db, alike);
+  return jobIds.map((jobId) => {
+    return { status: "inserted", jobId, state: "available", runAt: null };
+  });
 }
 
 /**
@@ -114,7 +132,7 @@ async function insertAny(
         trace, place
       )
     ),
-    ${receipts ? receiptClaims(db) : noReceipts()}
+    ${receipts ? receiptsAndAsking(db) : noReceipts()}
     ${unique ? uniqueClaims(db) : noClaims()}
     accepted as (
       select asking.*
@@ -175,7 +193,9 @@ async function insertAny(
 
 /** What every insert says; whatever else it says is rare. */
 const COMMON: ReadonlySet<string> = new Set(
-  "queue worker args argsText meta tags priority maxAttempts".split(" "),
+  "queue worker args argsText meta tags priority maxAttempts receipt".split(
+    " ",
+  ),
 );
 
 /** Due at once, and with nothing that few ask for. */
@@ -191,13 +211,14 @@ function isPlain(insert: JobInsert): boolean {
 const NO_TAGS: readonly string[] = [];
 const NO_META: Readonly<Record<string, unknown>> = {};
 
-/** But for its args. */
+/** But for its args, and what its receipt is of. */
 function isLike(insert: JobInsert, first: JobInsert): boolean {
   const { tags = NO_TAGS } = insert;
   const { tags: others = NO_TAGS } = first;
   return insert.queue === first.queue && insert.worker === first.worker &&
     insert.priority === first.priority &&
     insert.maxAttempts === first.maxAttempts &&
+    insert.receipt?.keepMs === first.receipt?.keepMs &&
     (tags === others || (
       tags.length === others.length &&
       tags.every((tag, index) => tag === others[index])

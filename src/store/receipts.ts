@@ -14,8 +14,7 @@ export interface JobReceipt {
 
 /**
  * The part of an insert that decides over its receipts, as CTEs that end with a
- * comma: `receipted` has one row for each receipt that is asked for, and `asking`
- * the inputs that are not answered by one.
+ * comma: `receipted` has one row for each receipt that `input` asks for.
  *
  * What holds already is only read, so that asking again writes nothing. All others
  * are written, also those that turn out to be held: only so does the statement
@@ -27,14 +26,21 @@ export function receiptClaims(db: Database): Sql {
     known as materialized (
       select held.fingerprint, held.job_id, held.args_digest,
         -- One snapshot shows both, as they were written together.
-        not exists (
-          select from yardmaster.jobs where jobs.id = held.job_id
-        ) as is_gone
+        (
+          select true from yardmaster.jobs where jobs.id = held.job_id
+        ) is null as is_gone
       from (
         select distinct receipt from input where receipt is not null
       ) as wanted
-      join yardmaster.receipts as held on held.fingerprint = wanted.receipt
-      where held.expires_at > ${db.now}
+      -- One by one: a plan that was made while the table was small would read all
+      -- of it for ever after.
+      cross join lateral (
+        select *
+        from yardmaster.receipts
+        where receipts.fingerprint = wanted.receipt
+          and receipts.expires_at > ${db.now}
+        offset 0
+      ) as held
     ),
     written as (
       insert into yardmaster.receipts as held (
@@ -64,6 +70,13 @@ export function receiptClaims(db: Database): Sql {
       union all
       select fingerprint, job_id, args_digest, false from written
     ),
+  `;
+}
+
+/** As {@linkcode receiptClaims}; and `asking` are the inputs that none answers. */
+export function receiptsAndAsking(db: Database): Sql {
+  return sql`
+    ${receiptClaims(db)}
     asking as materialized (
       select input.*
       from input
@@ -73,7 +86,7 @@ export function receiptClaims(db: Database): Sql {
   `;
 }
 
-/** In place of {@linkcode receiptClaims}, where no job leaves a receipt. */
+/** In place of {@linkcode receiptsAndAsking}, where no job leaves a receipt. */
 export function noReceipts(): Sql {
   return sql`
     receipted as (

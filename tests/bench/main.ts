@@ -19,12 +19,14 @@ import {
 } from "./scenarios/drains.ts";
 import { enqueues, latency, latencyUnderLoad } from "./scenarios/enqueues.ts";
 import { growth, queues, snapshot } from "./scenarios/growth.ts";
+import { receipts } from "./scenarios/receipts.ts";
 import { inProcess, mixed, runtimes } from "./scenarios/mixes.ts";
 import { toRatios } from "./targets.ts";
 
 const SCENARIOS: readonly Scenario[] = [
   drain50k,
   enqueues,
+  receipts,
   latency,
   latencyUnderLoad,
   mixed,

@@ -37,6 +37,14 @@ export const OURS_COALESCING: System = {
   how: "the same with `coalesce: true`: enqueues that meet share a statement",
 };
 
+/** Its worker is idempotent, and no two of its jobs are the same. */
+export const OURS_IDEMPOTENT: System = {
+  ...OURS,
+  name: "yardmaster, idempotent",
+  settings: { limit: 100, idempotent: true },
+  how: "the same with `idempotent: true`: each job leaves a receipt",
+};
+
 /** One process that serves a hundred queues. */
 export const OURS_100_QUEUES: System = {
   ...OURS,
@@ -143,6 +151,7 @@ export const DESCRIBED: readonly System[] = [
   OURS,
   OURS_UNNAMED,
   OURS_COALESCING,
+  OURS_IDEMPOTENT,
   FLOOR,
   GRAPHILE,
   GRAPHILE_DOCUMENTED,

@@ -1,7 +1,7 @@
 /**
- * The statements of the engine among 100,000 jobs and a million receipts: none of
- * them reads a table that grows from end to end, also when Postgres plans once for
- * all values.
+ * The statements of the engine among 100,000 jobs, a million receipts and a
+ * million unique keys: none of them reads a table that grows from end to end, also
+ * when Postgres plans once for all values.
  */
 import assert from "node:assert/strict";
 import type { Database } from "../../src/db/database.ts";
@@ -33,6 +33,8 @@ import {
   takeBackReceipts,
 } from "../../src/store/receipts.ts";
 import { stageJobs } from "../../src/store/scheduled.ts";
+import { replaceJobs } from "../../src/store/replacements.ts";
+import { lockUniqueHolder } from "../../src/store/unique_holders.ts";
 import { cancelJob, lockJob, retryJob } from "../../src/store/transitions.ts";
 import { usePostgres } from "../support/postgres.ts";
 
@@ -139,6 +141,10 @@ async function fill(db: Database): Promise<void> {
     ) as rest;
     insert into yardmaster.unique_keys
     select id::text, id, '{available}', null from yardmaster.jobs;
+    -- A million in all, most of them of jobs that are gone.
+    insert into yardmaster.unique_keys
+    select 'gone ' || n, n, '{available}', null
+    from generate_series(1, 900000) as n;
     insert into yardmaster.receipts
     select decode(lpad(to_hex(n), 64, '0'), 'hex'), n, null,
       statement_timestamp() + (n - 300) * interval '1 min'
@@ -199,11 +205,18 @@ Deno.test("no statement of the engine reads a table from end to end, by a plan f
     order by job_id limit 1
   `);
   assert.ok(held);
-  const unique = {
-    key: held.key,
-    states: ["available"],
-    periodMs: null,
-  } as const;
+  const states = ["available"] as const;
+  const unique = { key: held.key, states, periodMs: null };
+  const some = await db.query<{ key: string; jobId: JobId }>(sql`
+    select key, job_id::text as "jobId" from yardmaster.unique_keys
+    where key not like 'gone%'
+    order by job_id offset 1000 limit 500
+  `);
+  const many = some.map(({ key }) => {
+    return { ...insert, unique: { key, states, periodMs: null } };
+  });
+  const overwrites = { mode: "keep_last" } as const;
+  const replacements = some.map((each) => ({ ...each, insert, overwrites }));
   const transition = { jobId: held.id, principal: null };
 
   const statements: Record<string, (db: Database) => Promise<unknown>> = {
@@ -220,11 +233,21 @@ Deno.test("no statement of the engine reads a table from end to end, by a plan f
     stageJobs: (own) => stageJobs(own, { limit: 200 }),
     insertJobs: (own) => insertJobs(own, [insert]),
     "insertJobs unique": (own) => insertJobs(own, [{ ...insert, unique }]),
+    "insertJobs many unique": (own) => insertJobs(own, many),
+    "replaceJobs one": (own) => replaceJobs(own, replacements.slice(0, 1)),
+    "replaceJobs many": (own) => replaceJobs(own, replacements),
+    lockUniqueHolder: (own) => lockUniqueHolder(own, held.id),
     "insertJobs with receipts": (own) =>
       insertJobs(
         own,
         [...receipts(200, 200), ...receipts(RECEIPTS - 99, 200)]
           .map((receipt) => ({ ...insert, receipt })),
+      ),
+    "insertJobs later, with receipts": (own) =>
+      insertJobs(
+        own,
+        [...receipts(200, 200), ...receipts(RECEIPTS - 99, 200)]
+          .map((receipt) => ({ ...insert, receipt, delayMs: 1 })),
       ),
     takeBackReceipts: (own) =>
       takeBackReceipts(

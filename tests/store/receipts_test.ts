@@ -159,6 +159,40 @@ Deno.test("insertJobs() tells a key that was used for other args, also inside of
   });
 });
 
+Deno.test("insertJobs() answers the same beside its like and beside others", async () => {
+  await using db = await testDb();
+  const of = (place: number, args = place) => ({
+    ...plain,
+    receipt: receipt(place, { args }),
+  });
+  const [gone, held] = await insertJobs(db, [of(1), of(2)]);
+  assert.ok(gone && held);
+  await db.query(sql`delete from yardmaster.jobs where id = ${gone.jobId}`);
+  const asked = [of(1), of(2), of(2, 9), of(3), of(3), of(3, 9)];
+  const ask = async (others: readonly JobInsert[]) => {
+    const answers = await insertJobs(db, [...asked, ...others]);
+    const fresh = answers[3]?.jobId;
+    assert.equal(await forgetReceipt(db, digest(3)), true);
+    return answers.slice(0, asked.length).map((answer) =>
+      answer.jobId === fresh ? { ...answer, jobId: "fresh" } : answer
+    );
+  };
+  const beside = await ask([]);
+
+  assert.deepEqual(beside.slice(0, 3), [
+    { ...conflictWith(gone.jobId), isGone: true },
+    conflictWith(held.jobId),
+    { ...conflictWith(held.jobId), hasOtherArgs: true },
+  ]);
+  assert.equal(beside[3]?.status, "inserted");
+  assert.deepEqual(beside.slice(4), [
+    conflictWith("fresh"),
+    { ...conflictWith("fresh"), hasOtherArgs: true },
+  ]);
+  assert.deepEqual(await ask([plain]), beside);
+  assert.deepEqual(await ask([{ ...plain, delayMs: 1_000 }]), beside);
+});
+
 const unique = {
   key: "k",
   states: ["available", "completed"],

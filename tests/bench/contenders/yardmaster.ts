@@ -17,6 +17,8 @@ interface Settings {
   readonly prepare?: boolean;
   /** Enqueues that meet share a statement. */
   readonly coalesce?: boolean;
+  /** Each job leaves a receipt, and none is the same as another. */
+  readonly idempotent?: boolean;
   /** Queues that the jobs are spread over; one by default. */
   readonly queues?: number;
 }
@@ -66,11 +68,16 @@ export interface Place {
 export function yardmasterOn(place: Place): Contender {
   const { database, enqueueing, settings } = place;
   const { limit = 100, queues = 1, coalesce = false } = settings;
+  const { idempotent = false } = settings;
+  let receipts = 0;
+  const asked = (args: JobArgs): JobArgs =>
+    idempotent ? { ...args, n: receipts++ } : args;
   let events = 0;
   let perform = (_args: JobArgs): void | Promise<void> => {};
   const job = defineWorker<JobArgs>({
     name: "job",
     maxAttempts: 1,
+    ...(idempotent && { idempotent }),
     perform: (args) => perform(args),
   });
 
@@ -97,13 +104,13 @@ export function yardmasterOn(place: Place): Contender {
       await first.stop();
     },
     async enqueue(args) {
-      const { status } = await producer.enqueue(job, args);
+      const { status } = await producer.enqueue(job, asked(args));
       if (status !== "inserted") throw new Error(`enqueue answered ${status}`);
     },
     async enqueueMany(jobs) {
       await producer.enqueueMany(jobs.map((args) => ({
         worker: job,
-        args,
+        args: asked(args),
         ...(queues > 1 && { options: { queue: queueOf(args) } }),
       })));
     },

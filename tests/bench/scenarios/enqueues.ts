@@ -52,7 +52,8 @@ export const enqueues: Scenario = {
     }),
 };
 
-async function handIn(
+/** Calls a command that hands jobs in, and says how fast that was. */
+export async function handIn(
   { station, system }: Bench,
   scenario: string,
   { command, params }: { readonly command: string; readonly params: unknown },

@@ -1,0 +1,101 @@
+import type { Database } from "../db/database.ts";
+import { sql } from "../db/sql.ts";
+import type { JobId } from "../domain/job.ts";
+import type { AlikeJobs } from "./alike_jobs.ts";
+import type { InsertRow } from "./job_insert.ts";
+import { type JobReceipt, receiptClaims } from "./receipts.ts";
+
+/** Jobs that differ in their args only, and leave receipts for as long. */
+export interface AlikeReceipts extends AlikeJobs {
+  /** One for each job. */
+  readonly receipts: readonly JobReceipt[];
+}
+
+/** As letters: a thousand of them are one cell. */
+const ANSWERS: Readonly<Record<string, InsertRow["answer"]>> = {
+  i: "inserted",
+  r: "receipt",
+  g: "gone",
+  o: "other_args",
+};
+
+/**
+ * Inserts what most idempotent inserts are: jobs of one worker. It writes what the
+ * statement for all kinds would write, for less.
+ *
+ * @returns One row for each job, in that order.
+ */
+export async function insertWithReceipts(
+  db: Database,
+  jobs: AlikeReceipts,
+): Promise<InsertRow[]> {
+  const { queue, worker, meta, tags, priority, maxAttempts, args, receipts } =
+    jobs;
+  const statement = sql`
+    with first as materialized (
+      select yardmaster.job_id_at(${db.now}) as id
+    ),
+    input as materialized (
+      select
+        -- As next_job_id() does, but its arithmetic only once.
+        (select id from first)
+          | (nextval('yardmaster.job_id_sequence') & 4194303) as id,
+        row.args, row.receipt, row.args_digest,
+        ${receipts[0]?.keepMs ?? 0}::float8 as receipt_ms, row.place
+      from rows from (
+        jsonb_array_elements((select ${`[${args.join()}]`}::text)::jsonb),
+        unnest(${receipts.map((each) => bytes(each.fingerprint))}::bytea[]),
+        unnest(${receipts.map((each) => bytes(each.argsDigest))}::bytea[])
+      ) with ordinality as row (args, receipt, args_digest, place)
+    ),
+    ${receiptClaims(db)}
+    decided as materialized (
+      select
+        input.id, input.args, input.place, receipted.job_id,
+        case
+          when receipted.job_id = input.id then 'i'
+          when receipted.args_digest <> input.args_digest then 'o'
+          when receipted.is_gone then 'g'
+          else 'r'
+        end as answer
+      from input
+      join receipted on receipted.fingerprint = input.receipt
+    ),
+    defined as (
+      insert into yardmaster.jobs (
+        id, queue, worker, args, meta, tags, priority, max_attempts
+      )
+      select
+        id, ${queue}::text, ${worker}::text, args, (select ${meta}::text::jsonb), ${[
+    ...tags,
+  ]}::text[],
+        ${priority}::smallint, ${maxAttempts}::smallint
+      from decided
+      where answer = 'i'
+    ),
+    due as (
+      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
+      select id, ${queue}::text, ${worker}::text, ${priority}::smallint, 0
+      from decided
+      where answer = 'i'
+    )
+    select
+      string_agg(job_id::text, ',' order by place) as "jobIds",
+      string_agg(answer, '' order by place) as "answers"
+    from decided
+  `;
+  const [row] = await db.query<{ jobIds: string; answers: string }>(
+    statement,
+    { hot: true },
+  );
+  const letters = row?.answers ?? "";
+  return (row?.jobIds ?? "").split(",").map((jobId, index) => ({
+    jobId: jobId as JobId,
+    answer: ANSWERS[letters[index] ?? ""] ?? "inserted",
+    runAt: null,
+  }));
+}
+
+function bytes(digest: string | null): string | null {
+  return digest === null ? null : `\\x${digest}`;
+}
