@@ -17,6 +17,8 @@ export interface AcknowledgerOptions {
   readonly onEvent: OnEvent;
   /** The executor that tells of what was lost. */
   readonly executorId: () => number;
+  /** The ends of these runs are written, or were lost. */
+  readonly onWritten?: (runs: readonly RunResult[]) => void;
   /** Called after each flush: there may be room again. */
   readonly onFlushed: () => void;
 }
@@ -174,7 +176,7 @@ export class Acknowledger {
   }
 
   #tellCompleted(done: readonly Completion[]): void {
-    const { leases, onEvent } = this.#options;
+    const { leases, onEvent, onWritten } = this.#options;
     let jobs = 0;
     for (const { lease, results } of done) {
       leases.remove(lease, results);
@@ -182,12 +184,13 @@ export class Acknowledger {
     }
     if (jobs > 0) onEvent({ type: "jobs_acknowledged", jobs });
     for (const { results } of done) {
+      onWritten?.(results);
       for (const { onAnswer } of results) onAnswer?.("applied");
     }
   }
 
   async #write(batch: readonly EndedRun[]): Promise<void> {
-    const { database, leases, onEvent, executorId } = this.#options;
+    const { database, leases, onEvent, executorId, onWritten } = this.#options;
     for (let tries = 0; !this.#abandoned; tries++) {
       try {
         const answers = await acknowledge(database, executorId(), batch);
@@ -195,6 +198,7 @@ export class Acknowledger {
         onEvent({ type: "jobs_acknowledged", jobs: batch.length });
         const lost = answers.filter((answer) => answer === "lost").length;
         if (lost > 0) onEvent({ type: "acknowledgements_lost", jobs: lost });
+        onWritten?.(batch);
         for (const [index, answer] of answers.entries()) {
           batch[index]?.onAnswer?.(answer);
         }

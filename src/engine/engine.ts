@@ -20,6 +20,7 @@ import { Fingerprints } from "./fingerprints.ts";
 import { LimiterDeclarer } from "./limiter_declarer.ts";
 import { ServiceLoop } from "./service.ts";
 import { Bell, tick, type TickOptions, type TickReport } from "./tick.ts";
+import type { AwaitJob } from "./job_end.ts";
 import { windDown, within } from "./wind_down.ts";
 import type { AnyWorker, Worker } from "./worker.ts";
 
@@ -57,6 +58,7 @@ class RunningEngine implements Engine {
       ready: (queues) => this.#parts.producer.notice(queues),
       heard: (notice) => this.#heard(notice),
       listening: () => this.#listening(),
+      written: (runs) => this.#parts.awaiting.written(runs),
     });
     const { clock, random, onEvent, services, notifier } = this.#parts;
     this.#limiters = new LimiterDeclarer(options.database);
@@ -78,6 +80,7 @@ class RunningEngine implements Engine {
     const onRecovered = () => {
       for (const loop of this.#loops.values()) loop.retry();
       this.#parts.acknowledger.retry();
+      this.#parts.awaiting.retry();
     };
     const loopOptions = { clock, random, onError, onRecovered };
     this.#loops = new Map(
@@ -86,6 +89,10 @@ class RunningEngine implements Engine {
         new ServiceLoop(service, loopOptions),
       ]),
     );
+  }
+
+  get awaitJob(): AwaitJob {
+    return this.#parts.awaiting.awaitJob;
   }
 
   get executorId(): number | null {
@@ -108,6 +115,9 @@ class RunningEngine implements Engine {
       this.#changing = this.#stop(graceMs);
       await this.#changing;
     }
+    const { awaiting } = this.#parts;
+    await this.#try("awaiter", () => awaiting.lastLook());
+    awaiting.stop();
     // An engine that only enqueues has hints to send.
     await this.#parts.notifier.settled();
   }
@@ -158,6 +168,7 @@ class RunningEngine implements Engine {
     if (moved?.before === "executing") {
       this.notify({ t: "cancelled", ids: [jobId] });
     }
+    if (moved !== null) this.#parts.awaiting.ended([jobId]);
     return moved !== null;
   }
 
@@ -230,7 +241,9 @@ class RunningEngine implements Engine {
   }
 
   #heard(notice: Notice): void {
-    const { stager, producer, refresher } = this.#parts;
+    const { stager, producer, refresher, awaiting } = this.#parts;
+    awaiting.heard(notice);
+    if (notice.t === "awaited" || notice.t === "ended") return;
     // A list that was too long to send is empty, and stands for all.
     if (notice.t === "ready") producer.notice(notice.q);
     else if (notice.t === "scheduled") this.#wake(stager.name);
@@ -254,6 +267,7 @@ class RunningEngine implements Engine {
 
   #listening(): void {
     this.#parts.producer.notice([]);
+    this.#parts.awaiting.listening();
     for (const name of this.#loops.keys()) this.#wake(name);
   }
 }

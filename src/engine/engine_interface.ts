@@ -3,6 +3,7 @@ import type { JobId } from "../domain/job.ts";
 import type { Notice } from "../store/notices.ts";
 import type { EnqueueInputs, EnqueueResult } from "./enqueue.ts";
 import type { EnqueueOptions } from "./enqueue_options.ts";
+import type { AwaitJob } from "./job_end.ts";
 import type { TickOptions, TickReport } from "./tick.ts";
 import type { AnyWorker, Worker } from "./worker.ts";
 
@@ -39,6 +40,8 @@ export interface Engine {
     inputs: EnqueueInputs<Workers>,
     options?: { readonly database?: Database },
   ): Promise<EnqueueResult[]>;
+  /** Waits for the end of a job, wherever it runs. */
+  readonly awaitJob: AwaitJob;
   /**
    * Cancels a job wherever it waits or runs.
    *

@@ -1,6 +1,6 @@
 import { assert } from "../assert.ts";
 import { type OnEvent, quietly } from "../events.ts";
-import type { Notice } from "../store/notices.ts";
+import type { RunResult } from "../store/outcomes.ts";
 import { Acknowledger } from "./acknowledger.ts";
 import { takesChunks } from "./chunk_gathering.ts";
 import { type Clock, systemClock } from "./clock.ts";
@@ -14,34 +14,29 @@ import { Executor } from "./executor.ts";
 import { HeldLeases } from "./held_leases.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import {
+  type Keeping,
+  keepingParts,
+  type KeepingSignals,
+} from "./keeping_parts.ts";
+import {
   LimitedProducer,
   type LimitedProducerOptions,
 } from "./limited_producer.ts";
-import { LimiterKeeper } from "./limiter_keeper.ts";
-import { Lifeline } from "./lifeline.ts";
-import { Listener, Notifier } from "./notifier.ts";
-import { Partitioner } from "./partitioner.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import { Producers, type Producing } from "./producers.ts";
-import { Pruner } from "./pruner.ts";
 import { Refresher } from "./refresher.ts";
 import { Sealer } from "./sealer.ts";
 import type { Service } from "./service.ts";
-import { Stager } from "./stager.ts";
 import { type AnyWorker, waitsForLimiters } from "./worker.ts";
 
 /** What the parts of an engine tell the whole. */
-export interface Signals {
+export interface Signals extends KeepingSignals {
   /** The producer should look for work. */
   readonly wantsJobs: () => void;
   /** So should that of jobs which wait for limiters. */
   readonly wantsLimited: () => void;
-  /** There is work in these queues. */
-  readonly ready: (queues: readonly string[]) => void;
-  /** Another process gave a hint. */
-  readonly heard: (notice: Notice) => void;
-  /** Hints may have been lost. */
-  readonly listening: () => void;
+  /** The ends of these runs are written. */
+  readonly written: (runs: readonly RunResult[]) => void;
 }
 
 /** The parts of an engine, put together. */
@@ -64,17 +59,6 @@ interface Running {
   /** `null` where no worker waits for limiters. */
   readonly limited: LimitedProducer | null;
   readonly refresher: Refresher;
-}
-
-/** What keeps the tables in order, and the processes in touch. */
-interface Keeping {
-  readonly notifier: Notifier;
-  readonly listener: Listener;
-  readonly stager: Stager;
-  readonly lifeline: Lifeline;
-  readonly keepers: readonly Service[];
-  /** Until when a tick need not call them again, on the clock of durations. */
-  readonly keptUntil: Map<Service, number>;
 }
 
 interface Base {
@@ -148,6 +132,7 @@ function runningParts(base: Base): Running {
     clock,
     onEvent,
     executorId: () => heartbeat.lastExecutorId,
+    onWritten: signals.written,
     onFlushed() {
       // Room for what was held up by the bound on the unwritten.
       executor.beginRuns();
@@ -254,39 +239,4 @@ function heartbeatPart(
       missingAfterMs: set.heartbeatMissingMs,
     },
   });
-}
-
-function keepingParts({ options, signals, clock, onEvent }: Base): Keeping {
-  const { database } = options;
-  const set = { ...ENGINE_DEFAULTS, ...options };
-  const notifier = new Notifier({
-    database,
-    clock,
-    onEvent,
-    on: options.notify ?? true,
-    onReady: signals.ready,
-  });
-  const onReady = (queues: readonly string[]) => notifier.ready(queues);
-  const keeping = { database, onEvent, keepMs: set.retentionMs };
-  return {
-    notifier,
-    listener: new Listener({
-      database,
-      onNotice: signals.heard,
-      onReady: signals.listening,
-    }),
-    stager: new Stager({ database, onEvent, onReady }),
-    lifeline: new Lifeline({
-      database,
-      onEvent,
-      onReady,
-      missingAfterMs: set.heartbeatMissingMs,
-    }),
-    keepers: [
-      new Partitioner(keeping),
-      new Pruner(keeping),
-      new LimiterKeeper({ ...keeping, onReady }),
-    ],
-    keptUntil: new Map(),
-  };
 }

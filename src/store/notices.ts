@@ -13,7 +13,15 @@ export type Notice =
   /** A queue was paused, resumed or scaled. */
   | { readonly t: "queues" }
   /** These jobs were taken out of their runs. */
-  | { readonly t: "cancelled"; readonly ids: readonly string[] };
+  | { readonly t: "cancelled"; readonly ids: readonly string[] }
+  /** Somebody waits for the end of these jobs: who it is, so as to know itself. */
+  | {
+    readonly t: "awaited";
+    readonly ids: readonly string[];
+    readonly by: string;
+  }
+  /** The ends of these jobs are written, and somebody waited for them. */
+  | { readonly t: "ended"; readonly ids: readonly string[] };
 
 /** Postgres refuses a notice of 8,000 bytes. */
 const BYTES_MAX = 7_000;
@@ -53,6 +61,13 @@ export function parseNotice(payload: string): Notice | null {
     if (notice.t === "cancelled" && "ids" in notice && isTexts(notice.ids)) {
       return { t: "cancelled", ids: notice.ids };
     }
+    if (notice.t === "ended" && "ids" in notice && isTexts(notice.ids)) {
+      return { t: "ended", ids: notice.ids };
+    }
+    if (
+      notice.t === "awaited" && "ids" in notice && isTexts(notice.ids) &&
+      "by" in notice && typeof notice.by === "string"
+    ) return { t: "awaited", ids: notice.ids, by: notice.by };
     if (notice.t === "scheduled") return { t: "scheduled" };
     return notice.t === "queues" ? { t: "queues" } : null;
   } catch {
@@ -62,7 +77,10 @@ export function parseNotice(payload: string): Notice | null {
 
 function shortened(notice: Notice): Notice {
   if (notice.t === "ready") return { t: "ready", q: [] };
-  if (notice.t === "cancelled") return { t: "cancelled", ids: [] };
+  if (notice.t === "cancelled" || notice.t === "ended") {
+    return { t: notice.t, ids: [] };
+  }
+  if (notice.t === "awaited") return { ...notice, ids: [] };
   return notice;
 }
 
