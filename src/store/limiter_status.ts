@@ -57,13 +57,17 @@ async function statusOf(
       (
         select count(*)::integer from (
           select from yardmaster.lanes
-          where blocked_limiter = ${name} limit ${LANES_COUNT_MAX}
+          where blocked_limiter = ${name}
+          -- Ordered, so that the planner does not read all lanes to find a few.
+          order by blocked_key
+          limit ${LANES_COUNT_MAX}
         ) as held
       ) as "lanes",
       (
         select count(*)::integer from (
           select from yardmaster.limiter_partitions
           where limiter = ${name} and cooldown_until > ${db.now}
+          order by cooldown_until
           limit ${LANES_COUNT_MAX}
         ) as cooling
       ) as "coolingKeys"
