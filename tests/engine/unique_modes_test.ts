@@ -1,12 +1,16 @@
 /** What each mode of uniqueness does, from the call to the tables. */
 import assert from "node:assert/strict";
 import { sql } from "../../src/db/sql.ts";
+import { parseCronEntries } from "../../src/domain/cron_entry.ts";
+import { defineLimiter } from "../../src/domain/limiter.ts";
 import type { OnConflict, UniqueOptions } from "../../src/domain/unique_key.ts";
 import { createEngine, type Engine } from "../../src/engine/engine.ts";
 import type { EnqueueResult } from "../../src/engine/enqueue.ts";
 import type { EnqueueOptions } from "../../src/engine/enqueue_options.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
+import { cronJob } from "../../src/store/cron_fire.ts";
 import { startExecutor } from "../../src/store/executors.ts";
+import { insertJobs } from "../../src/store/jobs.ts";
 import { type ClaimedJob, claimJobs } from "../../src/store/leases.ts";
 import { acknowledge } from "../../src/store/outcomes.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
@@ -258,4 +262,93 @@ Deno.test("a mode of a worker is checked with what its calls say, and both say i
   const kept = page("keep_last", { periodMs: null });
   const { status } = await engine.enqueue(kept, {}, { unique: true });
   assert.equal(status, "inserted");
+});
+
+Deno.test("a holder that waits for its limiters is overwritten there, and waits in the lane of the newest args", async () => {
+  await using db = await testDb();
+  const engine = engineOn(db);
+  const perCustomer = defineLimiter({
+    name: "per_customer",
+    concurrency: 1,
+    partitionBy: "customer",
+  });
+  const worker = defineWorker({
+    name: "index",
+    unique: { keys: ["page"], onConflict: "keep_last" },
+    limiters: [perCustomer],
+    perform: () => {},
+  });
+  const of = (customer: number) => {
+    return { worker, args: { page: "/", customer } };
+  };
+  const standing = () =>
+    db.query<{ lane: string; customer: number }>(sql`
+      select lane_id::text as lane, (args ->> 'customer')::integer as customer
+      from yardmaster.limited join yardmaster.jobs on jobs.id = limited.job_id
+    `);
+  assert.equal(
+    outcome(await engine.enqueue(worker, of(1).args)),
+    "inserted",
+  );
+  const [before] = await standing();
+  const results = await engine.enqueueMany([of(2), of(3)]);
+  assert.deepEqual(results.map(outcome), ["replaced", "replaced"]);
+  const [after, ...more] = await standing();
+  assert.deepEqual([after?.customer, more], [3, []]);
+  assert.notEqual(after?.lane, before?.lane);
+  const arrivals = await db.query(sql`
+    select from yardmaster.lane_arrivals where lane_id = ${after?.lane ?? ""}
+  `);
+  assert.equal(arrivals.length, 1);
+  assert.deepEqual(await db.query(sql`select from yardmaster.ready`), []);
+});
+
+Deno.test("calls that come at once keep the last, also where others share a statement", async () => {
+  await using db = await testDb();
+  const engine = createEngine({ database: db, notify: false, coalesce: true });
+  const worker = page("keep_last");
+  const results = await Promise.all(
+    [1, 2, 3, 4].map((n) => engine.enqueue(worker, { page: "/", n })),
+  );
+  assert.deepEqual(
+    results.map(outcome).toSorted(),
+    ["inserted", "replaced", "replaced", "replaced"],
+  );
+  assert.equal((await versions(db)).length, 1);
+});
+
+Deno.test("calls in the host's own transaction overwrite with it, and not without", async () => {
+  await using db = await testDb();
+  const engine = engineOn(db);
+  const worker = page("keep_last");
+  await engine.enqueue(worker, { page: "/", n: 1 });
+  const undone = db.transaction(async (database) => {
+    const of = (n: number) => ({ worker, args: { page: "/", n } });
+    const one = await engine.enqueue(worker, of(2).args, { database });
+    assert.equal(outcome(one), "replaced");
+    const [many] = await engine.enqueueMany([of(3)], { database });
+    assert.equal(outcome(many), "replaced");
+    throw new Error("the host rolls back");
+  });
+  await assert.rejects(undone, /the host rolls back/);
+  assert.deepEqual(await versions(db), [1]);
+});
+
+Deno.test("a cron entry does not ask for the uniqueness of its worker", async () => {
+  await using db = await testDb();
+  const engine = engineOn(db);
+  const worker = page("reject", { fields: ["worker"], keys: [] });
+  await engine.enqueue(worker, {});
+  const parsed = parseCronEntries([
+    { name: "nightly", expression: "@daily", worker },
+  ]);
+  assert.ok(parsed.ok && parsed.definitions[0]);
+  const job = cronJob(parsed.definitions[0], {
+    kind: "manual",
+    plannedAt: db.nowAt(),
+  });
+  const [answer] = await insertJobs(db, [job]);
+  assert.equal(answer?.status, "inserted");
+  const held = await db.query(sql`select from yardmaster.unique_keys`);
+  assert.equal(held.length, 1);
 });
