@@ -28,7 +28,8 @@ const inCi = process.env["CI"] === "true";
 
 async function main(paths: readonly string[]): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  let files = testFiles().filter((file) =>
+  const all = [...testFiles("tests"), ...testFiles("examples")];
+  let files = all.filter((file) =>
     paths.length === 0 ||
     paths.some((path) => file === path || file.startsWith(`${path}/`))
   );
@@ -142,7 +143,7 @@ async function deno(
   return code;
 }
 
-function testFiles(folder = "tests"): string[] {
+function testFiles(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true })
     .sort((a, b) => a.name < b.name ? -1 : 1)
     .flatMap((entry) => {
