@@ -4,9 +4,11 @@ import {
   parseCronEntries,
 } from "./domain/cron_entry.ts";
 import { JOB_BOUNDS } from "./domain/job.ts";
+import type { AnyWorker } from "./engine/any_worker.ts";
 import {
   FINGERPRINT_KEY_BYTES_MIN,
   isFingerprintKey,
+  needsFingerprintKey,
 } from "./engine/fingerprints.ts";
 import { areMiddleware, MIDDLEWARE_MAX } from "./engine/middleware.ts";
 import { ADVICE } from "./option_advice.ts";
@@ -197,12 +199,23 @@ export function checkOrigins(value: unknown, problems: OptionProblems): void {
   }
 }
 
-/** Nothing of it is told, not even what it is like. */
+/** Nothing of it is told, not even what it is like; only who needs it. */
 export function checkFingerprintKey(
-  value: unknown,
+  { fingerprintKey, workers }: Readonly<Record<string, unknown>>,
   problems: OptionProblems,
 ): void {
-  if (value === undefined || isFingerprintKey(value)) return;
+  if (isFingerprintKey(fingerprintKey)) return;
+  if (fingerprintKey === undefined) {
+    // What is no worker at all is told elsewhere.
+    const names = (Array.isArray(workers) ? workers as AnyWorker[] : [])
+      .filter((worker) => worker?.secrets && needsFingerprintKey(worker))
+      .map(({ name }) => JSON.stringify(name));
+    if (names.length === 0) return;
+    const missing = `is missing, and jobs of ${names.join(", ")} would be ` +
+      `known by a digest of args that are hidden`;
+    problems.add("fingerprintKey", missing, ADVICE.fingerprintKey);
+    return;
+  }
   const must = `must be text or bytes, ${FINGERPRINT_KEY_BYTES_MIN} at least`;
   problems.add("fingerprintKey", must, ADVICE.fingerprintKey);
 }

@@ -220,7 +220,7 @@ function check(
       problems.add(key, "must be true or false", ADVICE[key]);
     }
   }
-  checkFingerprintKey(given.fingerprintKey, problems);
+  checkFingerprintKey(given, problems);
   checkEncryption(given, problems);
   return checkCron(given.cron, problems);
 }

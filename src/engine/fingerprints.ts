@@ -1,6 +1,9 @@
 /** What tells values apart that may be secret. */
+import { receiptRule } from "../domain/receipt.ts";
+import { overlap } from "../domain/secret_paths.ts";
 import { canonicalJson, uniqueRule } from "../domain/unique_key.ts";
 import type { AnyWorker } from "./any_worker.ts";
+import type { EnqueueOptions } from "./enqueue_options.ts";
 
 /** Of a host's key, in bytes of UTF-8. */
 export const FINGERPRINT_KEY_BYTES_MIN = 16;
@@ -61,17 +64,23 @@ export class Fingerprints {
 }
 
 /**
- * Whether rows hold digests of the args of a worker, or of its meta: where these
- * are private, the host must give a key.
+ * Whether rows would hold digests of args that a worker wants hidden, by what the
+ * worker and the call say: then the host must give a key.
  */
 export function needsFingerprintKey(
-  { idempotent, unique }: AnyWorker,
+  { secrets, idempotent, unique }: AnyWorker,
+  call: Omit<EnqueueOptions, "database"> = {},
 ): boolean {
-  const rule = uniqueRule(unique, undefined);
-  const isUnique = rule?.fields.some((field) =>
-    field === "args" || field === "meta"
-  );
-  return idempotent !== undefined || isUnique === true;
+  if (secrets === null) return false;
+  if (receiptRule(idempotent, call) !== null) return true;
+  const rule = uniqueRule(unique, call.unique);
+  if (rule === null || !rule.fields.includes("args")) return false;
+  const { keys } = rule;
+  const { redact, encrypt } = secrets;
+  return keys.length === 0 || encrypt === true ||
+    [...redact, ...encrypt].some((path) =>
+      keys.some((key) => overlap(path, key))
+    );
 }
 
 /** Whether a host may use it: text or bytes, and enough of them. */

@@ -18,7 +18,7 @@ import {
   checkUnique,
   type EnqueueOptions,
 } from "./enqueue_options.ts";
-import type { Fingerprints } from "./fingerprints.ts";
+import { type Fingerprints, needsFingerprintKey } from "./fingerprints.ts";
 import { hidden } from "./hidden_args.ts";
 import { receiptOf } from "./receipts.ts";
 import type { Sealer } from "./sealer.ts";
@@ -103,6 +103,15 @@ function toPreparation(
   if (isSealed(args.value)) {
     const message = "is a name that args can not have: it is ours";
     issues.push({ path: `args.${SEALED_KEY}`, message });
+  }
+  if (
+    issues.length === 0 && worker.secrets !== null &&
+    !tools.fingerprints.isKeyed && needsFingerprintKey(worker, options)
+  ) {
+    const message =
+      `is missing, and jobs of ${worker.name} would be known by ` +
+      `a digest of args that it hides`;
+    issues.push({ path: "fingerprintKey", message });
   }
   if (issues.length === 0 && (worker.unique || options.unique)) {
     issues.push(...checkUnique(worker.unique, options));

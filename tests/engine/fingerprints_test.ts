@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import {
   Fingerprints,
   isFingerprintKey,
+  needsFingerprintKey,
 } from "../../src/engine/fingerprints.ts";
+import { defineWorker } from "../../src/engine/worker.ts";
+import { createYardmaster, OptionsError } from "../../mod.ts";
+import { createEngine } from "../../src/engine/engine.ts";
+import { usePGlite } from "../support/pglite.ts";
+
+const testDb = usePGlite();
 
 const KEY = "0123456789abcdef";
 
@@ -53,4 +60,44 @@ Deno.test("isFingerprintKey() wants 16 bytes, of text or not", () => {
   for (const no of [KEY.slice(1), new Uint8Array(15), 16, null, [..."16"]]) {
     assert.equal(isFingerprintKey(no), false);
   }
+});
+
+const pay = defineWorker<{ customer: number; card: { number: string } }>({
+  name: "pay",
+  redact: ["card.number"],
+  perform: () => {},
+});
+
+Deno.test("needsFingerprintKey() is about jobs that are known by args which are hidden", () => {
+  assert.equal(needsFingerprintKey(pay), false);
+  assert.equal(needsFingerprintKey({ ...pay, idempotent: true }), true);
+  assert.equal(needsFingerprintKey({ ...pay, unique: true }), true);
+  assert.equal(needsFingerprintKey(pay, { idempotencyKey: "k" }), true);
+  const by = (...keys: string[]) =>
+    needsFingerprintKey(pay, { unique: { keys } });
+  assert.equal(by("card"), true);
+  assert.equal(by("customer"), false);
+  const fields = ["worker", "queue"] as const;
+  assert.equal(needsFingerprintKey(pay, { unique: { fields } }), false);
+  const open = { ...pay, secrets: null, idempotent: true } as const;
+  assert.equal(needsFingerprintKey(open), false);
+});
+
+Deno.test("without a key no job is known by a digest of args which are hidden", async () => {
+  await using db = await testDb();
+  const once = { ...pay, idempotent: true } as const;
+  assert.throws(
+    () => createYardmaster({ database: db, workers: [pay, once] }),
+    (error: unknown) =>
+      error instanceof OptionsError &&
+      /"fingerprintKey" is missing, and jobs of "pay"/.test(error.message),
+  );
+  const engine = createEngine({ database: db });
+  const args = { customer: 1, card: { number: "4111" } };
+  const refused = await engine.enqueue(pay, args, { idempotencyKey: "k" });
+  const taken = await engine.enqueue(pay, args);
+
+  assert.ok(refused.status === "invalid");
+  assert.deepEqual(refused.issues.map(({ path }) => path), ["fingerprintKey"]);
+  assert.equal(taken.status, "inserted");
 });

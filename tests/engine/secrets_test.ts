@@ -6,6 +6,7 @@ import { defineLimiter } from "../../src/domain/limiter.ts";
 import { REDACTED_KEY } from "../../src/domain/redaction.ts";
 import { SEALED_KEY } from "../../src/domain/sealed_args.ts";
 import { createEngine, type Engine } from "../../src/engine/engine.ts";
+import { Fingerprints } from "../../src/engine/fingerprints.ts";
 import { Sealer } from "../../src/engine/sealer.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
 import type { YardmasterEvent } from "../../src/events.ts";
@@ -51,7 +52,8 @@ const all = defineWorker({
 });
 
 function engineOf(db: TestDb, keys = BOTH_KEYS): Engine {
-  return createEngine({ database: db, sealer: new Sealer(keys) });
+  const fingerprints = new Fingerprints("0123456789abcdef");
+  return createEngine({ database: db, sealer: new Sealer(keys), fingerprints });
 }
 
 async function stored(db: TestDb) {
