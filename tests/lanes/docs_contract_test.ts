@@ -188,14 +188,25 @@ function checkTask(task: string, words: string): void {
 /** Runs our command line as the page says, on a database that is migrated. */
 async function runOurs(words: string, url: string): Promise<void> {
   const job = words.includes("$JOB") ? await completedJob(url) : "";
+  const keys = words.includes("$KEYS") ? await keyFile() : "";
   const args = words.split(/\s+/).map((word) =>
     word.replaceAll('"', "").replace("$DATABASE_URL", url)
       .replace("$HEAD", `0:${"0".repeat(64)}`).replace("$JOB", job)
+      .replace("$KEYS", keys)
   );
   const said: string[] = [];
   const out = (line: string) => said.push(line);
   const exit = await main(args, { env: { DATABASE_URL: url }, out, err: out });
   assert.equal(exit, 0, said.join("\n"));
+}
+
+/** A file of keys as the pages describe it. */
+async function keyFile(): Promise<string> {
+  const path = join(await mkdtemp(join(tmpdir(), "keys-")), "keys.json");
+  const keys = { "2026-11": btoa("k".repeat(32)) };
+  const text = JSON.stringify({ current: "2026-11", keys });
+  await writeFile(path, text, { mode: 0o600 });
+  return path;
 }
 
 async function completedJob(url: string): Promise<string> {
