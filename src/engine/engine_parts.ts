@@ -2,7 +2,7 @@ import { assert } from "../assert.ts";
 import { type OnEvent, quietly } from "../events.ts";
 import type { RunResult } from "../store/outcomes.ts";
 import { Acknowledger } from "./acknowledger.ts";
-import { takesChunks } from "./chunk_gathering.ts";
+import { takesChunks } from "./chunk.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { wrappedWorkers } from "./engine_middleware.ts";
 import {

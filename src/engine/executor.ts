@@ -4,11 +4,11 @@ import type { AbortKind } from "./abort_reason.ts";
 import { ChunkCall, type ChunkCallOptions } from "./chunk_call.ts";
 import {
   type Chunk,
-  ChunkGathering,
+  ChunkedRun,
   type ChunkWorker,
   chunkWorkersOf,
-} from "./chunk_gathering.ts";
-import { ChunkedRun } from "./chunked_run.ts";
+} from "./chunk.ts";
+import { ChunkGathering } from "./chunk_gathering.ts";
 import type { ExecutorOptions } from "./executor_options.ts";
 import { HookCalls } from "./hook_calls.ts";
 import { Performer, type PerformerOptions } from "./performer.ts";

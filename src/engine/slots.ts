@@ -1,5 +1,6 @@
 import type { QueueDemand } from "../store/leases.ts";
-import type { Chunk, ChunkGathering, ChunkWorker } from "./chunk_gathering.ts";
+import type { Chunk, ChunkWorker } from "./chunk.ts";
+import type { ChunkGathering } from "./chunk_gathering.ts";
 import type { Run } from "./run.ts";
 
 /** How long a job may wait here for a slot before others should have it. */

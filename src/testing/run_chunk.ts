@@ -3,10 +3,10 @@ import { argsVersionOf, newerArgsMessage } from "../domain/args_version.ts";
 import { ChunkCall, type ChunkSettler } from "../engine/chunk_call.ts";
 import {
   Chunk,
+  ChunkedRun,
   type ChunkWorker,
   takesChunks,
-} from "../engine/chunk_gathering.ts";
-import { ChunkedRun } from "../engine/chunked_run.ts";
+} from "../engine/chunk.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
 import { HookCalls } from "../engine/hook_calls.ts";
 import type { Run } from "../engine/run.ts";

@@ -1,6 +1,6 @@
 import { performRun, setTimers, timeoutError } from "../engine/attempt.ts";
 import { type Clock, systemClock } from "../engine/clock.ts";
-import { takesChunks } from "../engine/chunk_gathering.ts";
+import { takesChunks } from "../engine/chunk.ts";
 import { wrapped } from "../engine/engine_middleware.ts";
 import { HookCalls } from "../engine/hook_calls.ts";
 import type { Middleware } from "../engine/middleware.ts";

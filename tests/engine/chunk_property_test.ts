@@ -72,11 +72,12 @@ interface World {
   readonly parted: boolean;
 }
 
-/** A world that checks each call as it begins. */
-function checkedWorld({ size, waitMs, limit, parted }: World) {
-  const open = new Set<Call>();
-  const state = { limit, arrived: 0, wrong: [] as string[] };
-  const worker = defineChunkWorker({
+/** A worker that checks each call, and leaves its end to the test. */
+function checkedWorker(
+  { size, waitMs, parted }: World,
+  { open, wrong }: { readonly open: Set<Call>; readonly wrong: string[] },
+) {
+  return defineChunkWorker({
     name: "work",
     chunk: { size, waitMs, by: parted ? ["tenant"] : [] },
     timeoutMs: 400,
@@ -94,14 +95,21 @@ function checkedWorld({ size, waitMs, limit, parted }: World) {
     perform(jobs, chunk) {
       // What is thrown here is an outcome, and fails no test.
       const tenants = new Set(jobs.map(({ args }) => args.tenant));
-      if (jobs.length < 1 || jobs.length > size) state.wrong.push("size");
-      if (parted && tenants.size !== 1) state.wrong.push("partitions");
+      if (jobs.length < 1 || jobs.length > size) wrong.push("size");
+      if (parted && tenants.size !== 1) wrong.push("partitions");
       return new Promise<never>((resolve, reject) => {
         const settle = resolve as (answer?: unknown) => void;
         open.add({ jobs, chunk, resolve: settle, reject });
       });
     },
   });
+}
+
+function checkedWorld(options: World) {
+  const { limit } = options;
+  const open = new Set<Call>();
+  const state = { limit, arrived: 0, wrong: [] as string[] };
+  const worker = checkedWorker(options, { open, wrong: state.wrong });
   const world = executorWorld(worker, { limit });
   const slots = world.executor.queues.get("default");
 

@@ -6,7 +6,7 @@ import {
   type ChunkJob,
   defineChunkWorker,
 } from "../../src/engine/chunk_worker.ts";
-import { takesChunks } from "../../src/engine/chunk_gathering.ts";
+import { takesChunks } from "../../src/engine/chunk.ts";
 import type { ChunkOptions } from "../../src/engine/chunk_rule.ts";
 import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
 import type { ClaimedJob } from "../../src/store/leases.ts";
