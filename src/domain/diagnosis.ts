@@ -236,7 +236,7 @@ export const DIAGNOSES = {
   },
   queue_worker_unknown: {
     status: "blocked",
-    title: "Jobs of it are of workers that nobody knows",
+    title: "No executor knows the workers of its jobs",
     why: "Executors serve it, but none of them has code for these workers.",
   },
   queue_at_risk: {

@@ -40,7 +40,11 @@ export const LANE_WORDS: {
     } of ${capacity} run, and it takes ${weight}.`;
     const [first, ...more] = holders;
     if (first === undefined) return full;
-    const job = sentence`${{ kind: "name", value: first }}`;
+    const job = sentence`${{
+      kind: "name",
+      value: first,
+      of: { type: "job", id: first },
+    }}`;
     return more.length === 0
       ? sentence`${full} It is held by job ${job}.`
       : sentence`${full} It is held by job ${job} and ${more.length} more.`;
@@ -52,6 +56,7 @@ export const LANE_WORDS: {
       ? sentence`Nothing is in its way but the turn of its limiter, ${{
         kind: "name",
         value: limiters[0],
+        of: { type: "limiter", id: limiters[0] ?? "" },
       }}.`
       : sentence`Nothing is in its way but the turn of its ${limiters.length} limiters.`,
 };

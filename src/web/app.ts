@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { boundedReader } from "./bounded_reader.ts";
 import type { Env, PageContext } from "./env.ts";
 import { faultPage, notFoundPage, wrongMethodPage } from "./errors.ts";
+import { fragmentTags } from "./fragment_tag.ts";
 import { securityHeaders } from "./headers.ts";
 import {
   checkFormToken,
@@ -49,6 +50,7 @@ export function createWeb(given: WebOptions): Hono<Env> {
   web.use("*", parseForm());
   web.use("*", identify(options, paths));
   web.use("*", checkFormToken());
+  web.use("*", fragmentTags());
   web.use("*", failClosed());
   mountPages(web);
   return web;

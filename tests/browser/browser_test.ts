@@ -14,6 +14,7 @@ import {
   refreshKeepsPlaces,
   refreshWaits,
   refreshWaitsForDialogs,
+  refreshWithoutNews,
 } from "./refresh.ts";
 import {
   sessionInDialogs,
@@ -64,6 +65,7 @@ test(
   refreshWaits,
 );
 test("a page does not refresh itself below a dialog", refreshWaitsForDialogs);
+test("a refresh without news touches nothing", refreshWithoutNews);
 test(
   "a refresh keeps what is open, focused and in view where it is",
   refreshKeepsPlaces,

@@ -170,11 +170,13 @@ function isRealForm(tag: string): boolean {
 /** Addresses of one kind differ in nothing but names, ids and numbers. */
 function kindOf(path: string): string {
   const { pathname, searchParams } = new URL(path, "http://localhost");
-  const [, , , section = "overview", id] = pathname.split("/");
+  const [, , , section = "overview", id, of] = pathname.split("/");
   const query = [...searchParams].map(([key, value]) =>
     key === "resource_type" ? value : key
   );
-  return [section, id ? "one" : "list", ...query.sort()].join(" ");
+  // A part of a thing, such as a key of a limiter, is a kind of its own.
+  const what = id ? `one${of ? `_${of}` : ""}` : "list";
+  return [section, what, ...query.sort()].join(" ");
 }
 
 /** Of pages that are built alike, one: narrowed or not, by whatever. */

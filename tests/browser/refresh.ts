@@ -38,6 +38,41 @@ export async function refreshWaits(world: World): Promise<void> {
   assert.deepEqual(tab.takeFaults(), []);
 }
 
+/** Without news nothing is sent but that, and nothing on the page is touched. */
+export async function refreshWithoutNews(world: World): Promise<void> {
+  await using tab = await world.open("ops-demo");
+  const { page } = tab;
+  await openStill(page, `${BASE}/limiters`);
+  const statuses: number[] = [];
+  page.on("response", (answer) => {
+    if (answer.request().headers()["hx-request"] === "true") {
+      statuses.push(answer.status());
+    }
+  });
+  await refreshes(page);
+  assert.deepEqual([statuses[0], ...new Set(statuses.slice(1))], [200, 304]);
+
+  // A swap would take away what the server does not know of.
+  const part = page.locator("#limiters-live td").first();
+  await part.evaluate((node) => node.setAttribute("data-mark", "here"));
+  statuses.length = 0;
+  await refreshes(page);
+  assert.deepEqual([...new Set(statuses)], [304]);
+  assert.equal(await part.getAttribute("data-mark"), "here");
+
+  await world.yard.operator.scaleLimiter({
+    actor: { id: "ops-demo" },
+    name: "warehouse_api",
+    capacity: 9,
+  });
+  statuses.length = 0;
+  await refreshes(page);
+  assert.deepEqual([statuses[0], ...new Set(statuses.slice(1))], [200, 304]);
+  await page.locator("#limiters-live").getByText("9 in 1 h").waitFor();
+  assert.equal(await page.locator("[data-mark]").count(), 0);
+  assert.deepEqual(tab.takeFaults(), []);
+}
+
 /** A dialog is nothing to be refreshed under. */
 export async function refreshWaitsForDialogs(world: World): Promise<void> {
   await using tab = await world.open("ops-demo");

@@ -19,15 +19,31 @@
     config.history = false;
     htmx.registerExtension("yardmaster", {
       init: (api) => api.initSecurity(policy, refuse, refuse),
-      htmx_config_request: (_, detail) => !isInTheWay(detail.ctx),
+      htmx_config_request: (_, { ctx }) => {
+        if (isInTheWay(ctx)) return false;
+        const tag = isRefresh(ctx) && tags.get(ctx.sourceElement);
+        if (tag) ctx.request.headers["If-None-Match"] = tag;
+      },
+      htmx_after_request: (_, { ctx }) => {
+        const { status, headers } = ctx.response;
+        // Something else may change what the tag was given for.
+        if (!isRefresh(ctx)) tags = new WeakMap();
+        else if (status === 200) {
+          tags.set(ctx.sourceElement, headers.get("ETag"));
+        }
+      },
     });
   }
+
+  /** What was last put into each part that refreshes itself. */
+  let tags = new WeakMap();
+  const isRefresh = (ctx) => ctx?.sourceEvent?.type === "every";
 
   const dialog = () => document.getElementById("dialog");
 
   /** A refresh must not take away what somebody reads, types or has chosen. */
   function isInTheWay(ctx) {
-    if (ctx?.sourceEvent?.type !== "every") return false;
+    if (!isRefresh(ctx)) return false;
     const focused = document.activeElement;
     return document.hidden || dialog()?.open ||
       String(getSelection()).length > 0 ||

@@ -14,7 +14,7 @@ const LABELS = {
 
 /**
  * What can be done now: the steps that the reasons call for, then every other
- * action that is legal; and of what is not, why.
+ * action that is legal, with those that end it last; and of what is not, why.
  */
 export function jobActions(facts: JobFacts): Markup {
   const { job, actions } = facts;
@@ -22,8 +22,11 @@ export function jobActions(facts: JobFacts): Markup {
   const called = (action: Action) =>
     steps.some((step) => step.action === action);
   const legal = actions.filter((action) => action.legal);
-  const first = legal.filter(({ action }) => called(action));
-  const others = legal.filter(({ action }) => !called(action));
+  // What ends a job comes after what one looks at before that.
+  const first = legal.filter(({ action }) =>
+    called(action) && action === "retry_job"
+  );
+  const others = legal.filter((one) => !first.includes(one));
   return html`
     <div class="actions" id="next-steps">
       ${called("resume_queue") ? resumeButton(facts) : null}

@@ -42,8 +42,9 @@ export function jobWhy(facts: JobFacts): Markup {
   `;
 }
 
-function contextOf({ job, show, now }: JobFacts) {
-  return { show, now, resource: { type: "job", id: job.jobId } } as const;
+function contextOf({ job, show, now, linkTo }: JobFacts) {
+  const resource = { type: "job", id: job.jobId } as const;
+  return { show, now, linkTo, resource };
 }
 
 function reasonItem(reason: Reason, facts: JobFacts): Markup {

@@ -4,6 +4,7 @@ import type { Sealed } from "../sealed.ts";
 import { echo, html, type Markup, type Plain, text } from "../render.ts";
 import { previewButton } from "./form.ts";
 import type { LimiterContext } from "./limiter_rows.ts";
+import { spanText } from "./time.ts";
 
 /** Which of them the actor may. */
 export type LimiterRights = Readonly<
@@ -51,6 +52,12 @@ export function limiterActions(
   `;
 }
 
+const MINUTE_MS = 60_000;
+/** How long an operator cools something down; code may say any other span. */
+const SPANS_MS = [1, 5, 15, 60, 360, 1_440, 10_080].map((minutes) =>
+  minutes * MINUTE_MS
+);
+
 function coolDown(
   { status, may, key }: LimiterSubject,
   context: LimiterContext,
@@ -67,7 +74,11 @@ function coolDown(
     disabled: needs(may.cool_down_limiter, text`needs cool_down_limiter`),
     field: html`
       ${keyField({ status, key })}<label
-        class="inline-field">Milliseconds <input type="number" name="param_forMs" min="1" max="2678400000" value="60000"></label>
+        class="inline-field">For <select name="param_forMs">${SPANS_MS.map((
+          ms,
+        ) =>
+          html`<option value="${ms}">${spanText(ms)}</option>`
+        )}</select></label>
     `,
   }, context);
 }

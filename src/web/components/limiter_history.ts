@@ -134,7 +134,7 @@ export interface ThenAndNow {
 
 const COMPARED: readonly Column[] = [
   { label: text`What` },
-  { label: text`When it last held a job back` },
+  { label: text`Then` },
   { label: text`Now` },
 ];
 
@@ -150,7 +150,7 @@ export function limiterThenAndNow(
     ? null
     : shownKey(limiter, { key: then.key, show });
   const rows: (readonly [Plain, Content, Content])[] = [
-    [text`At`, timeBoth(then.at, now), timeBoth(now, now)],
+    [text`At`, timeBoth(then.at, now), text`This moment`],
     [
       text`Answer`,
       code === "cooldown" ? text`It cools down` : text`The limit is reached`,
@@ -189,7 +189,9 @@ export function limiterThenAndNow(
   return panel({
     id: text`then-and-now`,
     title: text`Then and now`,
-    aside: key && html`<span class="muted">Key ${key}</span>`,
+    aside: html`<span class="muted">when it last held a job back${
+      key && html`, key ${key}`
+    }</span>`,
     body: dataTable({
       caption: text`When it last held a job back, and now`,
       columns: COMPARED,

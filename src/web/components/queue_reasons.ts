@@ -59,7 +59,7 @@ function reasonRow(each: QueueReason, context: Context): Markup {
   const { title, status } = DIAGNOSES[code];
   const resource: ResourceRef = { type: "queue", id: name };
   const href = jobsHref(each.reason, context);
-  const jobs = html`<span>${countOf(each.jobs)}</span>`;
+  const jobs = html`<span class="one-line">${countOf(each.jobs)}</span>`;
   return tableRow({
     columns: COLUMNS,
     cells: [

@@ -9,6 +9,7 @@ import {
   type Show,
   type Shown,
 } from "../render.ts";
+import type { LinkTo } from "../links.ts";
 import { timeAgo } from "./time.ts";
 
 /** What printing a sentence depends on. */
@@ -17,6 +18,8 @@ export interface SentenceContext {
   /** What the sentence is about, for the display policy. */
   readonly resource: ResourceRef;
   readonly now: Date;
+  /** Where given, names of things lead to their pages. */
+  readonly linkTo?: LinkTo;
 }
 
 /** A sentence as a page prints it: every value through the display policy. */
@@ -36,7 +39,10 @@ function factMarkup(fact: Fact, context: SentenceContext): Markup {
   const shown = fact.kind === "error"
     ? lineOf(context.show.error(fact.value, resource).message, ERROR_MAX)
     : valueShown(fact, { show: context.show, resource });
-  return html`<span class="value">${shown}</span>`;
+  const href = fact.of === undefined ? null : context.linkTo?.(fact.of) ?? null;
+  return href === null
+    ? html`<span class="value">${shown}</span>`
+    : html`<a class="value" href="${href}">${shown}</a>`;
 }
 
 /** Characters of an error in a sentence; the page of its job has all of it. */

@@ -118,9 +118,7 @@ function diagnosisSummary(
       <p class="diagnosis-verdict">${chip} <strong>${title}</strong></p>
       <p>${sentenceMarkup(diagnosis.detail, { ...context, resource })}</p>
       ${alsoList(diagnosis, { ...context, resource })}
-      <p class="muted">Known from ${provenanceLabel(
-        diagnosis.provenance,
-      )} evidence.</p>
+      <p class="muted">Provenance: ${provenanceLabel(diagnosis.provenance)}</p>
     </section>
   `;
 }
