@@ -10,8 +10,9 @@ export interface Waiter {
   readonly tell: (end: JobEnd) => void;
 }
 
-/** The first look but one comes so soon. */
+/** The first look but one comes so soon, and the last ones no later. */
 const FIRST_MS = 20;
+const LONGEST_MS = 5_000;
 
 /** A job that somebody waits for, and when it is looked at next. */
 export class AwaitedJob {
@@ -37,7 +38,7 @@ export class AwaitedJob {
       readonly pollMs: number;
     },
   ): void {
-    const longestMs = Math.max(pollMs, FIRST_MS);
+    const longestMs = Math.min(Math.max(pollMs, FIRST_MS), LONGEST_MS);
     this.intervalMs = Math.min(this.intervalMs * 2, longestMs);
     // Processes that began together must not ask together.
     this.dueMs = nowMs + this.intervalMs * (1 - random() / 5);

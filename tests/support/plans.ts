@@ -1,0 +1,70 @@
+/** What statements read when Postgres plans once for all values. */
+import assert from "node:assert/strict";
+import type { Database } from "../../src/db/database.ts";
+import { Sql } from "../../src/db/sql.ts";
+import { writeValue } from "../../src/db/values.ts";
+
+/** What Postgres says it did. */
+export interface PlanNode {
+  readonly "Node Type": string;
+  readonly "Relation Name"?: string;
+  readonly "Actual Loops": number;
+  readonly "Actual Rows": number;
+  readonly "Rows Removed by Filter"?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** Of a few hundred rows in a full table, this many may be looked at. */
+const ROWS_MAX = 2_000;
+
+/** Prepares a statement, runs it by its generic plan and undoes it. */
+export async function generalPlan(
+  db: Database,
+  work: (db: Database) => Promise<unknown>,
+): Promise<PlanNode> {
+  const plans: PlanNode[] = [];
+  const watched: Database = {
+    ...db,
+    now: db.now,
+    async query<R>(statement: Sql): Promise<R[]> {
+      const { text, values } = statement.render(db.schema);
+      const literals = values.map((value, index) => literal(value, index));
+      await db.script(`
+        deallocate all;
+        set plan_cache_mode = force_generic_plan;
+        prepare watched as ${text};
+        begin;
+      `);
+      const [row] = await db.query<
+        { "QUERY PLAN": readonly { Plan: PlanNode }[] }
+      >(
+        new Sql([
+          `explain (analyze, format json) execute watched(${literals.join()})`,
+        ], []),
+      );
+      await db.script("rollback");
+      plans.push(...(row?.["QUERY PLAN"] ?? []).map(({ Plan }) => Plan));
+      return [];
+    },
+  };
+  await work(watched);
+  const [plan] = plans;
+  assert.ok(plan);
+  return plan;
+}
+
+function literal(value: unknown, index: number): string {
+  const text = writeValue(value, index + 1);
+  return text === null ? "null" : `'${text.replaceAll("'", "''")}'`;
+}
+
+/** The tables of which a plan looked at too many rows. */
+export function greedy(plan: PlanNode): string[] {
+  const rows = plan["Actual Loops"] *
+    (plan["Actual Rows"] + (plan["Rows Removed by Filter"] ?? 0));
+  const table = plan["Relation Name"];
+  const below = (plan.Plans ?? []).flatMap(greedy);
+  return table !== undefined && rows > ROWS_MAX
+    ? [`${plan["Node Type"]} of ${table}: ${rows} rows`, ...below]
+    : below;
+}
