@@ -1,5 +1,7 @@
 /** Which keys are in use, and how to move from one to another. */
+import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
+import { isWhole } from "../domain/job.ts";
 import type { KeyRing } from "../domain/key_ring.ts";
 import {
   argsBinding,
@@ -72,7 +74,7 @@ export async function encryptionStatus(
 
 /** How far to go at a time. */
 export interface ReencryptOptions {
-  /** Jobs and cron entries to change at most; all when left out. */
+  /** Jobs and cron entries to change at most, from 1; all when left out. */
   readonly limit?: number;
   /** Stops between two batches. What was changed stays so. */
   readonly signal?: AbortSignal;
@@ -94,6 +96,8 @@ export interface Reencryption {
  * Encrypts with the current key what another one encrypted, in batches of 100.
  * It may be stopped and begun again, and run beside workers and beside itself:
  * whoever reads meanwhile finds the one or the other.
+ *
+ * @throws {TypeError} If the limit is no whole number from 1.
  */
 export async function reencrypt(
   db: Database,
@@ -101,6 +105,10 @@ export async function reencrypt(
     readonly ring: KeyRing;
   },
 ): Promise<Reencryption> {
+  assert(
+    limit === Infinity || isWhole(limit, { least: 1, most: 1e9 }),
+    "limit is a whole number from 1",
+  );
   const done = { jobs: 0, cronEntries: 0, skipped: 0, unreadable: 0 };
   for (const place of SEALED_PLACES) {
     let after: string | null = beforeAll(place);

@@ -134,6 +134,9 @@ Deno.test("a pass stops at its limit and at its signal, and goes past what it ca
   const gone = AbortSignal.abort();
   const stopped = await reencrypt(db, { ring: both, signal: gone });
   assert.deepEqual([stopped.jobs, stopped.complete], [0, false]);
+  for (const limit of [0, 0.5, NaN]) {
+    await assert.rejects(reencrypt(db, { ring: both, limit }), TypeError);
+  }
   const some = await reencrypt(db, { ring: both, limit: 2 });
   assert.deepEqual([some.jobs, some.unreadable, some.complete], [2, 1, false]);
   const rest = await reencrypt(db, { ring: both });
