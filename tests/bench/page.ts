@@ -86,13 +86,18 @@ ${last.server.version}, defaults but for ${settings(last)}.
 
 ${versions(last)}.
 
-${method(last, rows)}
+${method(metas, rows)}
 ## All results
 
 ${rowTables(rows)}`;
 }
 
-function method(meta: Meta, rows: readonly ResultRow[]): string {
+function method(metas: readonly Meta[], rows: readonly ResultRow[]): string {
+  // A system that came later than the other runs is in one of them only.
+  const systems = lastOf(
+    metas.flatMap((meta) => meta.systems),
+    ({ name }) => name,
+  );
   return `## Method
 
 Each system runs in a process of its own, in a database of its own on one
@@ -119,7 +124,7 @@ ${whereTheyRun(rows)}
 | system | on | settings |
 | --- | --- | --- |
 ${
-    meta.systems.map(({ name, runtime, how }) =>
+    systems.map(({ name, runtime, how }) =>
       `| ${name} | ${runtime} | ${how} |\n`
     ).join("")
   }
