@@ -240,7 +240,12 @@ async function takeOut(tx: Database, jobIds: readonly JobId[]): Promise<void> {
       delete from yardmaster.scheduled where job_id = any (${ids})
     ),
     claim as (
-      delete from yardmaster.unique_keys where job_id = any (${ids})
+      -- By their keys: no index knows which keys a job holds.
+      delete from yardmaster.unique_keys
+      where key = any (
+          array(select unique_key from yardmaster.jobs where id = any (${ids}))
+        )
+        and job_id = any (${ids})
     )
     delete from yardmaster.jobs where id = any (${ids})
   `);
