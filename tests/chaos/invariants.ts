@@ -161,14 +161,15 @@ function usurped(tables: Tables): string[] {
     .map(nameOf);
 }
 
-/** An attempt begins once, and again only after it was given back unburnt. */
+/** An attempt begins once, and again only after it went back unburnt. */
 function givenTwice(began: readonly LedgerEntry[], tables: Tables): string[] {
   const times = new Map<string, number>();
   for (const run of began) {
     times.set(nameOf(run), (times.get(nameOf(run)) ?? 0) + 1);
   }
   return began.filter((run) =>
-    (times.get(nameOf(run)) ?? 0) > 1 + tables.count(run, ["given_back"])
+    (times.get(nameOf(run)) ?? 0) >
+      1 + tables.count(run, ["given_back", "snoozed"])
   ).map(nameOf);
 }
 

@@ -1,5 +1,6 @@
 /** All scenarios, in the order in which they run. */
 import type { Scenario } from "./scenario.ts";
+import { chunksKilled } from "./scenarios/chunks_killed.ts";
 import { DATABASE_SCENARIOS } from "./scenarios/database.ts";
 import { frozenProcess } from "./scenarios/frozen_process.ts";
 import { gracefulStop } from "./scenarios/graceful_stop.ts";
@@ -27,5 +28,6 @@ export const SCENARIOS: readonly Scenario[] = [
   limitedRatesKilled,
   limitedReconfigured,
   limitedDatabaseRestart,
+  chunksKilled,
   ...DATABASE_SCENARIOS,
 ];

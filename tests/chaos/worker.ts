@@ -4,6 +4,7 @@
  */
 import { requireSchema } from "../../src/db/migrate.ts";
 import { createEngine } from "../../src/engine/engine.ts";
+import { chunkStepWorker } from "./chunk_work.ts";
 import { openWorkerDatabase } from "./faults/worker_database.ts";
 import { shiftClock } from "./faults/wrong_clock.ts";
 import { LedgerPen } from "./ledger.ts";
@@ -33,6 +34,7 @@ const engine = createEngine({
   workers: [
     stepWorker(tell),
     ...settings.limited ? limitedWorkers(tell) : [],
+    ...settings.chunks ? [chunkStepWorker(tell)] : [],
   ],
   queues: { default: { limit: settings.limit ?? 4 } },
   name,

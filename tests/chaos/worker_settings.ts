@@ -62,6 +62,8 @@ export interface WorkerSettings {
   readonly stop?: Stop;
   /** Runs jobs with limiters too. */
   readonly limited?: boolean;
+  /** Runs jobs that share calls too. */
+  readonly chunks?: boolean;
   /** Shows the pages too, and says `pages <address>`. */
   readonly pages?: boolean;
   /** Checks the schema first, as the release that is so many after this one. */
