@@ -1,13 +1,7 @@
 import type { Database } from "../db/database.ts";
-import {
-  CRON_AWAY_MS,
-  CRON_DUE_MAX,
-  type DuePlan,
-  planDue,
-} from "../domain/cron_due.ts";
+import { CRON_AWAY_MS, planDue } from "../domain/cron_due.ts";
 import {
   type CronExpression,
-  lastFiresBetween,
   parseCronExpression,
 } from "../domain/cron_expression.ts";
 import type { JobId } from "../domain/job.ts";
@@ -21,13 +15,13 @@ import {
 import {
   findFollowUp,
   listActiveCronJobs,
-  type NewCronSlot,
   settleFollowUp,
 } from "../store/cron_slots.ts";
 import { admitInserted } from "../store/enqueue_gate.ts";
 import { insertJobs } from "../store/jobs.ts";
 import { type Notice, sendNotice } from "../store/notices.ts";
 import { type Clock, systemClock } from "./clock.ts";
+import { dealInBatches, dueInstants, unfired } from "./cron_batches.ts";
 import type { Service, ServicePass } from "./service.ts";
 
 /** What a scheduler needs. */
@@ -115,10 +109,11 @@ class CronScheduler implements Service {
     this.#known = this.#read(plans);
     if (now === undefined) return { worked: false, nextInMs: SLEEP_MAX_MS };
 
+    const together = await this.#dealTogether(plans);
     let fired = false;
     let sleepMs = SLEEP_MAX_MS;
     for (const plan of plans) {
-      const dealt = await this.#attempt(plan);
+      const dealt = together.get(plan.name) ?? await this.#attempt(plan);
       fired ||= dealt.fired;
       sleepMs = Math.min(
         sleepMs,
@@ -158,9 +153,29 @@ class CronScheduler implements Service {
     return null;
   }
 
+  #isDue({ name, now }: CronPlanRow): boolean {
+    const next = this.#known.get(name)?.next ?? null;
+    return next !== null && next <= now;
+  }
+
+  /** Those of which nothing is answered are dealt with one by one. */
+  async #dealTogether(
+    plans: readonly CronPlanRow[],
+  ): Promise<ReadonlyMap<string, Dealt>> {
+    const names = plans.filter((plan) =>
+      plan.overlap === "allow" && !plan.followUp && this.#isDue(plan)
+    ).map(({ name }) => name);
+    const { database } = this.#options;
+    const done = await dealInBatches(database, names, async (queues) => {
+      await this.#tell(queues, []);
+    });
+    return new Map(
+      [...done].map(([name, fired]) => [name, { ...NOTHING, fired }]),
+    );
+  }
+
   async #attempt(plan: CronPlanRow): Promise<Dealt> {
-    const next = this.#known.get(plan.name)?.next ?? null;
-    const due = next !== null && next <= plan.now;
+    const due = this.#isDue(plan);
     try {
       const followed = plan.followUp
         ? await this.#followUp(plan.name)
@@ -181,18 +196,9 @@ class CronScheduler implements Service {
     const fired = await this.#options.database.transaction(async (tx) => {
       const entry = await holdCronEntry(tx, name);
       if (entry === null) return null;
-      const parsed = parseCronExpression(entry.expression, entry.timezone);
-      if (!parsed.ok) {
-        return { queue: entry.queue, slots: [], cancelledIds: [] };
-      }
-
-      const due = lastFiresBetween(parsed.expression, {
-        after: entry.evaluatedThrough,
-        through: entry.now,
-        limit: CRON_DUE_MAX,
-      });
-      const newest = due.at(-1);
-      if (newest === undefined) {
+      const due = dueInstants(entry);
+      const newest = due?.at(-1);
+      if (due === null || newest === undefined) {
         return { queue: entry.queue, slots: [], cancelledIds: [] };
       }
       const plan = planDue({ ...entry, due });
@@ -279,15 +285,4 @@ class CronScheduler implements Service {
     // A millisecond more: a timer that is early would find nothing due.
     return next == null ? SLEEP_MAX_MS : next.getTime() - now.getTime() + 1;
   }
-}
-
-function unfired({ paused, missed }: DuePlan): NewCronSlot[] {
-  return [
-    ...missed.map((plannedAt) => trace(plannedAt, "missed")),
-    ...paused.map((plannedAt) => trace(plannedAt, "paused")),
-  ];
-}
-
-function trace(plannedAt: Date, state: "missed" | "paused"): NewCronSlot {
-  return { plannedAt, state, jobId: null, blockedById: null };
 }

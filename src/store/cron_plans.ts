@@ -1,5 +1,6 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import type { CronOverlap } from "../domain/cron_entry.ts";
 import { type HeldCronEntry, OTHER_COLUMNS } from "./cron.ts";
 
 /**
@@ -35,6 +36,7 @@ export interface CronPlanRow {
   readonly expression: string;
   readonly timezone: string;
   readonly evaluatedThrough: Date;
+  readonly overlap: CronOverlap;
   /** Whether a follow-up waits for the job before it. */
   readonly followUp: boolean;
   readonly now: Date;
@@ -48,6 +50,7 @@ export async function listCronPlans(
   return await db.query<CronPlanRow>(sql`
     select
       entry.name, entry.expression, entry.timezone,
+      entry.overlap::text as "overlap",
       entry.evaluated_through as "evaluatedThrough",
       exists (
         select
