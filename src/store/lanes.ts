@@ -150,6 +150,9 @@ export async function lookAtLanes(
           from yardmaster.lanes
           where blocked_limiter = freed.limiter
             and blocked_key = freed.key
+            -- After the lanes were made: one that is woken in this statement
+            -- could not be met there any more.
+            and (select count(*) from opened) >= 0
             and look_at > ${db.now}
           order by look_at
           limit freed.room
