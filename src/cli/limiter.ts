@@ -125,8 +125,9 @@ function standingLines(
       ]
       : [],
     ...snapshot === null ? [] : [
-      `  last full at ${snapshot.at.toISOString()}: ` +
-      JSON.stringify(snapshot.details),
+      `  last held a job back at ${snapshot.at.toISOString()}: ` +
+      `${snapshot.details["code"]}, ${snapshot.details["used"]} of ` +
+      `${snapshot.details["capacity"]} used`,
     ],
   ];
 }

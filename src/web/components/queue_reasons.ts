@@ -54,7 +54,7 @@ export function queueReasons(
 }
 
 function reasonRow(each: QueueReason, context: Context): Markup {
-  const { show, now, paths, name } = context;
+  const { show, now, paths, name, linkTo } = context;
   const { code } = each.reason;
   const { title, status } = DIAGNOSES[code];
   const resource: ResourceRef = { type: "queue", id: name };
@@ -67,7 +67,12 @@ function reasonRow(each: QueueReason, context: Context): Markup {
       href === null ? jobs : html`<a href="${href}">${jobs}</a>`,
       // One element: on a narrow screen a cell lays out its children.
       html`<span>${
-        sentenceMarkup(groupSentence(each), { show, now, resource })
+        sentenceMarkup(groupSentence(each), {
+          show,
+          now,
+          resource,
+          ...linkTo && { linkTo },
+        })
       }</span>`,
       CLEAR_WORDS[CLEARS[code]],
     ],

@@ -5,6 +5,7 @@ import {
   QUEUE_COUNT_MAX,
   type QueueStatus,
 } from "../../store/queue_status.ts";
+import type { LinkTo } from "../links.ts";
 import type { Paths } from "../paths.ts";
 import { html, type Markup, type Plain, type Show, text } from "../render.ts";
 import { badge } from "./badge.ts";
@@ -22,6 +23,8 @@ export interface QueueContext {
   readonly formToken: Plain;
   /** Whether the list of jobs may be opened. */
   readonly mayOpenJobs: boolean;
+  /** Where given, what a sentence names leads to its page. */
+  readonly linkTo?: LinkTo;
 }
 
 /** A queue with who serves it, and what the actor may do with it. */

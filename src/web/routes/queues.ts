@@ -1,6 +1,9 @@
 import { Hono } from "hono";
 import type { ResourceRef } from "../../seams.ts";
-import { explainQueue } from "../../domain/explain_queue.ts";
+import {
+  explainQueue,
+  type QueueExplanation,
+} from "../../domain/explain_queue.ts";
 import { readQueueFacts } from "../../store/explain_queue.ts";
 import {
   type ExecutorStatus,
@@ -11,6 +14,7 @@ import {
 import type { QueueContext, ServedQueue } from "../components/queue_rows.ts";
 import { type Env, type PageContext, wantsFragment } from "../env.ts";
 import { missingPage } from "../errors.ts";
+import { linksFor } from "../links.ts";
 import { requires } from "../middleware.ts";
 import { page } from "../page.ts";
 import { nameOf } from "../paths.ts";
@@ -73,7 +77,10 @@ async function showQueue(c: PageContext): Promise<Response> {
       audit: await may("view_audit", { type: "page", id: "audit" }),
     },
   };
-  const context = await queueContext(c);
+  const context = {
+    ...await queueContext(c),
+    linkTo: await linksFor(c, namedBy(content.explanation)),
+  };
   if (wantsFragment(c)) return c.html(String(queueLive(content, context)));
   return await page(c, {
     title: show("name", name, resource),
@@ -81,6 +88,20 @@ async function showQueue(c: PageContext): Promise<Response> {
     readOnly,
     body: queuePage(content, context),
   });
+}
+
+/** The limiters that its reasons name, and the jobs that hold them. */
+function namedBy({ reasons }: QueueExplanation): readonly ResourceRef[] {
+  return reasons.flatMap(({ reason: { evidence } }): ResourceRef[] => [
+    ..."limiter" in evidence
+      ? [{ type: "limiter", id: evidence.limiter } as const]
+      : [],
+    ..."holders" in evidence
+      ? evidence.holders.flatMap((holder) =>
+        typeof holder === "string" ? [{ type: "job", id: holder } as const] : []
+      )
+      : [],
+  ]);
 }
 
 async function showExecutors(c: PageContext): Promise<Response> {
