@@ -9,6 +9,7 @@ import {
   type Partitioned,
   tryNow,
 } from "./partition_ddl.ts";
+import { lockAlone } from "./table_locks.ts";
 
 export { PARTITIONED, type Partitioned } from "./partition_ddl.ts";
 
@@ -126,9 +127,7 @@ export async function createPartition(
       // that has chosen the default one would fail, and a lookup would find
       // nothing there: an acknowledgement that looks a definition up would take
       // the job out of its lease and put it nowhere.
-      await tx.query(sql`
-        lock table only ${parent} in access exclusive mode
-      `);
+      await lockAlone(tx, [parent, caught]);
     }
 
     // Not `including all`: a partition may have no identity of its own.
@@ -139,7 +138,7 @@ export async function createPartition(
       )
     `);
     // First, so that nothing is caught between the move and the end.
-    await tx.query(sql`lock table ${caught} in access exclusive mode`);
+    await lockAlone(tx, [caught]);
     await tx.query(sql`
       with moved as (
         delete from ${caught} where ${inRange} returning *
@@ -189,6 +188,14 @@ export async function dropDay(
       `);
       if (kept.length > ROWS_MOVED_MAX) return false;
     }
+    await lockAlone(
+      tx,
+      own.flatMap((table) =>
+        [table, `${table}_default`, `${table}_${day}`].map((each) =>
+          sql`yardmaster.${name(each)}`
+        )
+      ),
+    );
     for (const table of own) {
       await tx.query(sql`
         alter table yardmaster.${name(table)}

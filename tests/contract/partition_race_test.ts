@@ -15,6 +15,7 @@ import {
   listMissingPartitions,
   type Partitioned,
 } from "../../src/store/partitions.ts";
+import { lockAlone } from "../../src/store/table_locks.ts";
 import { cancelJob, retryJob } from "../../src/store/transitions.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { until } from "../support/until.ts";
@@ -157,3 +158,27 @@ for (const table of ["jobs", "outcomes"] as const) {
     assert.deepEqual(await standings(db), ["available"]);
   });
 }
+
+Deno.test("lockAlone() holds all tables or none, gives way in half the time of a deadlock, and leaves the session as it was", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const other = await world.connect();
+  const [jobs, outcomes] = [sql`yardmaster.jobs`, sql`yardmaster.outcomes`];
+  await db.transaction(async (tx) => {
+    await tx.query(sql`select from yardmaster.outcomes limit 1`);
+    await assert.rejects(
+      other.transaction((own) => lockAlone(own, [jobs, outcomes])),
+      { code: "55P03" },
+    );
+    // Whoever reads the first one does not wait.
+    assert.deepEqual(await other.query(sql`select from yardmaster.jobs`), []);
+  });
+  await other.transaction(async (own) => {
+    await own.query(sql`set local statement_timeout = '7min'`);
+    await lockAlone(own, [jobs, outcomes]);
+    assert.deepEqual(
+      await own.query(sql`select current_setting('statement_timeout') as "is"`),
+      [{ is: "7min" }],
+    );
+  });
+});
