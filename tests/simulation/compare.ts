@@ -156,6 +156,8 @@ async function tell(db: Database): Promise<Told> {
       sql`(
         select job_id, queue, worker, priority from yardmaster.ready
         union all
+        select job_id, queue, worker, priority from yardmaster.limited
+        union all
         select job_id, queue, worker, priority from yardmaster.scheduled
       ) as waiting`,
     )

@@ -17,6 +17,7 @@ import { ON_RUNS } from "./commands_on_runs.ts";
 import { begin, makeDay, ON_TIME } from "./commands_on_time.ts";
 import { Model } from "./model.ts";
 import type { Real } from "./step.ts";
+import { WITHOUT_DAYS } from "./without_days.ts";
 
 const testDb = usePGlite();
 const testPostgres = usePostgres();
@@ -89,22 +90,3 @@ Deno.test("the tables say what a model says after any steps, over two connection
     };
   });
 });
-
-/** Partitions outlive what is in them. */
-const WITHOUT_DAYS = `
-  do $$
-  declare
-    day regclass;
-  begin
-    for day in
-      select inhrelid::regclass
-      from pg_inherits
-      join pg_class on pg_class.oid = inhrelid
-      where inhparent::regclass::text like 'yardmaster.%'
-        and relkind = 'r' and relname ~ '_[0-9]{8}$'
-    loop
-      execute format('drop table %s', day);
-    end loop;
-  end
-  $$
-`;

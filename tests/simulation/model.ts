@@ -143,7 +143,7 @@ export class Model extends Retention {
     const standing = results.map(({ jobId }) => this.jobs.get(jobId)?.at);
     return results.map((result, place) => {
       const at = standing[place];
-      const { jobId, attempt, to } = result;
+      const { jobId, attempt } = result;
       if (at?.state === "executing" && at.leaseId === result.leaseId) {
         this.#end(at, result);
         return "applied";
