@@ -7,6 +7,7 @@ import { KeyRing } from "../../src/domain/key_ring.ts";
 import { createEngine } from "../../src/engine/engine.ts";
 import { randomBytes, Sealer } from "../../src/engine/sealer.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
+import { findSealed, reseal } from "../../src/store/sealed_args.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { BOTH_KEYS, NEW_KEYS, OLD_KEYS } from "../support/secrets.ts";
 import { until } from "../support/until.ts";
@@ -121,6 +122,43 @@ Deno.test("a row that somebody holds is skipped and found by the next pass", asy
   });
   const pass = await reencrypt(db, { ring: both });
   assert.deepEqual([pass.jobs, pass.skipped], [1, 0]);
+});
+
+Deno.test("args that were replaced since they were read are left as they are", async () => {
+  await using world = await testPostgres();
+  const { db } = world;
+  const other = await world.connect();
+  const engine = createEngine({
+    database: other,
+    sealer: new Sealer(OLD_KEYS),
+    notify: false,
+  });
+  const unique = {
+    keys: ["shown"],
+    onConflict: { replace: ["args"] },
+  } as const;
+  const enqueue = (secret: number) =>
+    engine.enqueue(count, { secret, shown: "x" }, { unique });
+  await enqueue(1);
+  const { rows } = await findSealed(db, {
+    place: "jobs",
+    after: "0",
+    exceptKey: "2026-11",
+  });
+  const [row] = rows;
+  assert.ok(row !== undefined);
+  assert.equal((await enqueue(2)).status, "conflict");
+
+  const parts = [{ id: row.id, was: row.part, becomes: row.part }];
+  assert.equal(await reseal(db, { place: "jobs", parts }), 0);
+  seen.clear();
+  await createEngine({
+    database: db,
+    workers: [count],
+    queues: { default: { limit: 1 } },
+    sealer: new Sealer(BOTH_KEYS),
+  }).tick({ budgetMs: 5_000 });
+  assert.deepEqual([...seen.keys()], [2]);
 });
 
 Deno.test("a pass stops at its limit and at its signal, and goes past what it can not read", async () => {

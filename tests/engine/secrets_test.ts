@@ -8,6 +8,7 @@ import { SEALED_KEY } from "../../src/domain/sealed_args.ts";
 import { createEngine, type Engine } from "../../src/engine/engine.ts";
 import { Fingerprints } from "../../src/engine/fingerprints.ts";
 import { Sealer } from "../../src/engine/sealer.ts";
+import { defineChunkWorker } from "../../src/engine/chunk_worker.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
 import type { YardmasterEvent } from "../../src/events.ts";
 import { retryJob } from "../../src/store/transitions.ts";
@@ -230,6 +231,31 @@ Deno.test("a worker that no longer encrypts still runs what it encrypted", async
   seen.length = 0;
   await drain({ database: db, workers: [plain], encryption: BOTH_KEYS });
   assert.deepEqual(seen, [{ pin: "1" }]);
+});
+
+Deno.test("a worker that does many jobs in one call has their secrets treated the same", async () => {
+  await using db = await testDb();
+  const many = defineChunkWorker({
+    name: "many",
+    chunk: { size: 10, by: ["customer"] },
+    redact: ["token"],
+    encrypt: ["pin"],
+    recordOutput: false,
+    perform(jobs: readonly { args: object }[]) {
+      for (const job of jobs) seen.push(job.args);
+    },
+  });
+  const engine = engineOf(db);
+  for (const pin of [NUMBER, `${NUMBER}-2`]) {
+    await engine.enqueue(many, { customer: "ada", token: TOKEN, pin });
+  }
+  await nowhere(db);
+  seen.length = 0;
+  await drain({ database: db, workers: [many], encryption: BOTH_KEYS });
+  assert.deepEqual(seen, [
+    { customer: "ada", pin: NUMBER },
+    { customer: "ada", pin: `${NUMBER}-2` },
+  ]);
 });
 
 Deno.test("upgrades get args that were decrypted", async () => {
