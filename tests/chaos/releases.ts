@@ -5,7 +5,7 @@
 import { MIGRATIONS } from "../../src/db/migrations.gen.ts";
 import type { Migration } from "../../src/db/schema_version.ts";
 
-const LAST = MIGRATIONS.length;
+const LAST = MIGRATIONS.at(-1)?.version ?? 0;
 
 /**
  * Each adds to tables that every statement of the engine uses. Not to outcomes:

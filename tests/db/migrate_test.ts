@@ -48,7 +48,8 @@ function step(
   return { version, name, checksum, compatibleFrom, sql: sqlText };
 }
 
-const LAST = MIGRATIONS.length;
+/** Numbers may be left out, but never come again. */
+const LAST = MIGRATIONS.at(-1)?.version ?? 0;
 
 Deno.test("migrate() brings an empty schema to the version of the code, once", async () => {
   await using world = await useEmptySchema();
