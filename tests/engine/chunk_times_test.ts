@@ -290,3 +290,25 @@ Deno.test("a chunk that found no slot for long has the next one, though other jo
   await settle();
   assert.equal(ends.length, 1);
 });
+
+Deno.test("a job that was cancelled while it gathered does not go into the call, and a call for none is not made", async () => {
+  const { executor, calls, clock, outcomes } = heldWorld();
+  executor.accept(jobs(1, 2));
+  [...executor.runs][0]?.abort("cancelled");
+  await clock.advanceMs(500);
+  assert.deepEqual(calls[0]?.jobs.map(({ jobId }) => jobId), ["2"]);
+  calls[0]?.end();
+  await settle();
+  executor.accept(jobs(3, 2));
+  for (const run of executor.runs) run.abort("lease_lost");
+  await clock.advanceMs(500);
+  assert.equal(calls.length, 1);
+  assert.ok(executor.isIdle);
+  assert.equal(executor.queues.get("default")?.running.size, 0);
+  assert.deepEqual(outcomes(), [
+    "1 given_back",
+    "2 completed",
+    "3 given_back",
+    "4 given_back",
+  ]);
+});
