@@ -89,6 +89,7 @@ export function leavesAsItIs(out: unknown, given: unknown): boolean {
     return Array.isArray(given) && out.length === given.length &&
       out.every((item, index) => leavesAsItIs(item, given[index]));
   }
+  if (Array.isArray(given)) return false;
   const prototype: unknown = Object.getPrototypeOf(out);
   if (prototype !== Object.prototype && prototype !== null) return false;
   return Object.entries(out).every(([key, value]) =>

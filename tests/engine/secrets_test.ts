@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { sql } from "../../src/db/sql.ts";
-import { defineLimiter } from "../../src/domain/limiter.ts";
 import { REDACTED_KEY } from "../../src/domain/redaction.ts";
 import { SEALED_KEY } from "../../src/domain/sealed_args.ts";
 import { createEngine, type Engine } from "../../src/engine/engine.ts";
@@ -12,7 +11,7 @@ import { defineChunkWorker } from "../../src/engine/chunk_worker.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
 import type { YardmasterEvent } from "../../src/events.ts";
 import { retryJob } from "../../src/store/transitions.ts";
-import { drain, runWorker } from "../../src/testing/testing.ts";
+import { drain } from "../../src/testing/testing.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
 import {
   BOTH_KEYS,
@@ -157,6 +156,40 @@ Deno.test("the same job is the same by all of its args, and what replaces it is 
   // Which of the two is decrypted first is left to the runtime.
   const cards = seen.map((each) => (each as typeof changed).card);
   assert.deepEqual(new Set(cards), new Set([args.card, changed.card]));
+});
+
+Deno.test("every mode of uniqueness and every receipt leaves the secrets out", async () => {
+  await using db = await testDb();
+  const engine = engineOf(db);
+  const modes = [
+    "reject",
+    "throttle",
+    "keep_last",
+    { debounce: { delayMs: 1_000 } },
+  ] as const;
+  for (const [index, onConflict] of modes.entries()) {
+    const customer = `customer-${index}`;
+    const unique = { keys: ["customer"], onConflict };
+    await engine.enqueue(pay, { ...args, customer }, { unique });
+    const again = await engine.enqueue(
+      pay,
+      { ...args, customer, token: `${TOKEN}-2` },
+      { unique },
+    );
+    assert.equal(again.status, "conflict");
+  }
+  await engine.enqueue(pay, args, { idempotent: true });
+  const same = await engine.enqueue(pay, args, { idempotent: true });
+  assert.notEqual(same.status, "inserted");
+  const other = { ...args, token: "another" };
+  const different = await engine.enqueue(pay, other, { idempotent: true });
+  assert.equal(different.status, "inserted");
+
+  await nowhere(db);
+  for (const { args, meta } of await stored(db)) {
+    assert.ok(Object.hasOwn(args, SEALED_KEY));
+    assert.deepEqual(meta, { [REDACTED_KEY]: ["token"] });
+  }
 });
 
 Deno.test("a job of a key that this executor does not know waits for one that does", async () => {
@@ -308,62 +341,4 @@ Deno.test("enqueue() refuses args that could not be stored or read again", async
     [`args.${SEALED_KEY}`, "encryption", "args", "args", "args"],
   );
   assert.deepEqual(await stored(db), []);
-});
-
-Deno.test("a schema that has redacted fields optional still changes what is left", async () => {
-  const optional = defineWorker({
-    name: "optional",
-    args: z.object({ token: z.string().optional(), at: z.coerce.date() }),
-    redact: ["token"],
-    perform: ({ token, at }) => ({ token, year: at.getUTCFullYear() }),
-  });
-  const args = { token: TOKEN, at: "2026-01-01" as unknown };
-  const outcome = await runWorker(optional, { args: args as never });
-  assert.ok(outcome.kind === "completed");
-  assert.deepEqual(outcome.value, { token: undefined, year: 2026 });
-});
-
-Deno.test("perform is told by its types that what is redacted may be absent", async () => {
-  const typed = defineWorker({
-    name: "typed",
-    args: z.object({
-      token: z.string(),
-      cards: z.array(z.object({ number: z.string(), month: z.number() })),
-    }),
-    redact: ["token", "cards.number"],
-    perform({ token, cards }) {
-      // @ts-expect-error: it may be undefined.
-      const length = () => token.length;
-      assert.throws(length);
-      return cards.map(({ number, month }) => [number ?? "none", month]);
-    },
-  });
-  const outcome = await runWorker(typed, {
-    args: { token: TOKEN, cards: [{ number: NUMBER, month: 12 }] },
-  });
-  assert.deepEqual(outcome, { kind: "completed", value: [["none", 12]] });
-});
-
-Deno.test("defineWorker() refuses secrets that can not work", () => {
-  const limiter = defineLimiter({
-    name: "api",
-    rate: { capacity: 1, perMs: 1_000 },
-    partitionBy: "customer",
-  });
-  const bad = [
-    { redact: ["__proto__"] },
-    { redact: "token" as never },
-    { encrypt: ["a..b"] },
-    { encrypt: "x" as never },
-    { redact: ["a"], encrypt: ["a.b"] },
-    { redact: ["customer.name"], limiters: [limiter] },
-    { encrypt: true, limiters: [limiter] },
-  ];
-  for (const each of bad) {
-    assert.throws(
-      () => defineWorker({ name: "bad", perform: () => {}, ...each }),
-      /(redact|encrypt) of bad /,
-      JSON.stringify(each),
-    );
-  }
 });
