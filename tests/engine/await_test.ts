@@ -36,6 +36,7 @@ async function enqueued(engine: Engine, worker: AnyWorker): Promise<JobId> {
 /** Counts statements that ask how jobs ended. */
 function counted(db: Database) {
   const asked: number[] = [];
+  const underWay = new Set<Promise<unknown>>();
   const database: Database = {
     schema: db.schema,
     get now() {
@@ -48,10 +49,14 @@ function counted(db: Database) {
       if (text.includes("as asked (id)")) {
         asked.push((values[0] as readonly unknown[]).length);
       }
-      return db.query(statement, options);
+      const answer = db.query(statement, options);
+      underWay.add(answer);
+      const end = () => underWay.delete(answer);
+      answer.then(end, end);
+      return answer as never;
     },
   };
-  return { database, asked };
+  return { database, asked, underWay };
 }
 
 Deno.test("awaitJob() resolves with what a completed job left", async () => {
@@ -199,7 +204,7 @@ Deno.test("awaitJob() rejects with the reason of its signal, before and while it
 Deno.test("awaitJob() looks often at first and then ever less, at all jobs in one statement", async () => {
   await using db = await testDb();
   const clock = createTestClock();
-  const { database, asked } = counted(db);
+  const { database, asked, underWay } = counted(db);
   const engine = engineOf(database, { clock, pollMs: 1_000, random: () => 0 });
   const jobId = await givenJob(db, { state: "scheduled" });
   const others = await Promise.all(
@@ -212,7 +217,7 @@ Deno.test("awaitJob() looks often at first and then ever less, at all jobs in on
     await clock.advanceMs(10);
     await until("the look has ended", async () => {
       await clock.advanceMs(0);
-      return asked.length % 2 === 0;
+      return underWay.size === 0;
     });
   }
   const ends = await Promise.all(waits);
