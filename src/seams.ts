@@ -132,7 +132,8 @@ export interface DisplayedError {
  * - `actor`: the id as a string, or an object with `id` and, where it is known,
  *   `label`. Such an object is shown by its label, also as an answer.
  * - `reason`: a string, or `null` where nobody gave one.
- * - `args`, `meta`: an object of JSON; `output`: any value of JSON.
+ * - `args`, `meta`: an object of JSON; the key of a limiter is asked about as
+ *   the args in which it stands, as text: `{ customer: "7" }`; `output`: any value of JSON.
  * - `error`: a {@linkcode DisplayedError}. An answer of the same shape is shown
  *   in its parts; a string is shown as the message, without place and stack.
  * - `snapshot`: an object of JSON, what a thing was before or after a change.
