@@ -34,5 +34,11 @@ export const ATTEMPT_EVENT_KINDS = [
   "retried",
   "replaced",
 ] as const;
+/**
+ * Of a job of which much is told, its first event and the newest so many stay.
+ * Those between are deleted a little later, so there may be more.
+ */
+export const EVENTS_KEPT = 100;
+
 /** One of {@linkcode ATTEMPT_EVENT_KINDS}. */
 export type AttemptEventKind = typeof ATTEMPT_EVENT_KINDS[number];

@@ -22,6 +22,7 @@ import {
   LimitedProducer,
   type LimitedProducerOptions,
 } from "./limited_producer.ts";
+import { LongHistories } from "./long_histories.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import { Producers, type Producing } from "./producers.ts";
 import { Refresher } from "./refresher.ts";
@@ -68,6 +69,7 @@ interface Base {
   readonly random: () => number;
   readonly onEvent: OnEvent;
   readonly sealer: Sealer;
+  readonly histories: LongHistories;
 }
 
 /** Puts an engine together. Nothing happens yet. */
@@ -79,9 +81,13 @@ export function engineParts(
   const random = options.random ?? Math.random;
   const onEvent = quietly(options.onEvent);
   const sealer = options.sealer ?? new Sealer();
-  const base: Base = { options, signals, clock, random, onEvent, sealer };
+  const { database } = options;
+  const histories = new LongHistories({ database, random });
+  const tools = { clock, random, onEvent, sealer, histories };
+  const base: Base = { options, signals, ...tools };
   const running = runningParts(base);
-  const keeping = keepingParts(base);
+  const kept = keepingParts(base);
+  const keeping = { ...kept, keepers: [...kept.keepers, histories] };
   const guests = options.services ?? [];
   const services = [
     running.heartbeat,
@@ -116,7 +122,10 @@ function runningParts(base: Base): Running {
     random,
     onEvent,
     sealer,
-    onResult: (result) => acknowledger.add(limited?.watch(result) ?? result),
+    onResult(result) {
+      base.histories.saw(result);
+      acknowledger.add(limited?.watch(result) ?? result);
+    },
     isFull: () => acknowledger.full,
     onHungry(queue) {
       limited?.hungry();

@@ -4,6 +4,7 @@ import type { ExplainFacts } from "../domain/explain_facts.ts";
 import { parseJobId } from "../domain/job.ts";
 import type { CautionCode } from "../domain/runbook.ts";
 import { sentence } from "../domain/sentence.ts";
+import { EVENTS_KEPT } from "../domain/state.ts";
 import type { ResourceRef } from "../seams.ts";
 import {
   EVIDENCE_MAX,
@@ -93,7 +94,7 @@ export async function collectJob(
     sources: [
       ...jobSources(job, {
         attempts: attempts.length,
-        truncated: found.length > EVIDENCE_MAX,
+        truncated: found.length > Math.min(EVIDENCE_MAX, EVENTS_KEPT),
       }),
       ...trail.sources,
     ],
@@ -103,7 +104,8 @@ export async function collectJob(
 
 /**
  * Retention takes a job with everything that is told of it, or leaves all of it:
- * what is on record of a job that is on record goes back to its beginning.
+ * what is on record of a job that is on record goes back to its beginning. Only
+ * where much was told of one, what lies between may be gone.
  */
 function jobSources(
   job: JobEvidence,

@@ -1,5 +1,5 @@
 import type { ResourceRef } from "../../seams.ts";
-import { TERMINAL_STATES } from "../../domain/state.ts";
+import { EVENTS_KEPT, TERMINAL_STATES } from "../../domain/state.ts";
 import { argsView } from "../components/args_view.ts";
 import { jobActions } from "../components/job_actions.ts";
 import { jobErrors } from "../components/job_errors.ts";
@@ -64,7 +64,10 @@ function resourceOf({ job }: JobFacts): ResourceRef {
 function history(facts: JobFacts): Markup {
   const { timeline: items, hasOlderEvents, mayOpen } = facts;
   const more = hasOlderEvents
-    ? html`<p class="muted">Older attempts are in the forensics of this job.</p>`
+    ? html`<p class="muted">
+        Older attempts are in the forensics of this job. Where much was told of
+        one, the first event and the newest ${EVENTS_KEPT} are kept.
+      </p>`
     : null;
   const resource = resourceOf(facts);
   return panel({
