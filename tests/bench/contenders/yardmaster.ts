@@ -67,17 +67,14 @@ export interface Place {
 
 export function yardmasterOn(place: Place): Contender {
   const { database, enqueueing, settings } = place;
-  const { limit = 100, queues = 1, coalesce = false } = settings;
-  const { idempotent = false } = settings;
-  let receipts = 0;
-  const asked = (args: JobArgs): JobArgs =>
-    idempotent ? { ...args, n: receipts++ } : args;
+  const { limit = 100, queues = 1, coalesce = false, idempotent } = settings;
+  const asked = idempotent ? unlikeOthers() : (args: JobArgs) => args;
   let events = 0;
   let perform = (_args: JobArgs): void | Promise<void> => {};
   const job = defineWorker<JobArgs>({
     name: "job",
     maxAttempts: 1,
-    ...(idempotent && { idempotent }),
+    ...(idempotent && { idempotent: true }),
     perform: (args) => perform(args),
   });
 
@@ -136,6 +133,12 @@ export function yardmasterOn(place: Place): Contender {
       await place.end();
     },
   };
+}
+
+/** The numbers of a call begin anew, and a receipt would answer the next call. */
+function unlikeOthers(): (args: JobArgs) => JobArgs {
+  let n = 0;
+  return (args) => ({ ...args, n: n++ });
 }
 
 function queueNames(count: number): readonly string[] {
