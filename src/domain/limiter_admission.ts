@@ -71,7 +71,10 @@ export function admit(
   if (wanted <= rule.capacity + ROUNDING) {
     return { ok: true, used: wanted, countedMs };
   }
-  const excess = wanted - rule.capacity;
+  // The next window has room for any job, also where this one had more.
+  const excess = rule.kind === "fixed_window"
+    ? Math.min(wanted - rule.capacity, rule.capacity)
+    : wanted - rule.capacity;
   return {
     ok: false,
     code: "limit_reached",
