@@ -7,6 +7,7 @@ import { createEngine } from "../../src/engine/engine.ts";
 import type { EnqueueResult } from "../../src/engine/enqueue.ts";
 import type { EnqueueOptions } from "../../src/engine/enqueue_options.ts";
 import { Fingerprints } from "../../src/engine/fingerprints.ts";
+import { Pruner } from "../../src/engine/pruner.ts";
 import { receiptApi } from "../../src/engine/receipts.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
 import { usePGlite } from "../support/pglite.ts";
@@ -268,6 +269,30 @@ Deno.test("a receipt outlives its job: cancelled, or gone", async () => {
     job: { ...job, isGone: true },
     runAt: null,
   });
+});
+
+Deno.test("the pruner sweeps receipts that hold no longer, and says when there is more", async () => {
+  await using db = await testDb();
+  const engine = createEngine({ database: db });
+  const inputs = Array.from({ length: 1_001 }, (_, order) => ({
+    worker: charge,
+    args: { order },
+  }));
+  await engine.enqueueMany(inputs);
+  const pruner = new Pruner({
+    database: db,
+    onEvent: () => {},
+    keepMs: 7 * DAY_MS,
+  });
+
+  db.advanceMs(DAY_MS - 1);
+  assert.deepEqual(await pruner.runOnce(), { worked: false });
+  assert.equal(await count(db, "receipts"), 1_001);
+  db.advanceMs(1);
+  assert.deepEqual(await pruner.runOnce(), { worked: true });
+  assert.deepEqual(await pruner.runOnce(), { worked: false });
+  assert.equal(await count(db, "receipts"), 0);
+  assert.equal(await count(db, "jobs"), 1_001);
 });
 
 Deno.test("receipts.forget() lets the same be asked for again, by args or by key", async () => {
