@@ -15,7 +15,7 @@ import {
 import { pruneStaleLanes, replaceMisplaced } from "../../src/store/limited.ts";
 import { scaleLimiter } from "../../src/store/limiters.ts";
 import { sql } from "../../src/db/sql.ts";
-import { claimLimitedFor } from "./limited_claim.ts";
+import { claimLimitedFor, noneIsDead } from "./limited_claim.ts";
 import {
   GATED,
   type LimitedArgs,
@@ -127,21 +127,26 @@ const claim = fc.record({
   most: fc.integer({ min: 1, max: 6 }),
   held: fc.constantFrom(0, 0, 0, 2, 9),
   fromDead: rarely(8, fc.constant(true)),
+  releases: fc.boolean(),
   on: turn,
-}).map(({ executor, workers, queues, most, held, fromDead, on }) =>
-  step(`claim limited ${most} of ${queues}`, on, async ({ model, db }) => {
-    const ids = [...model.executors].flatMap(([id, { stoppedAt }]) =>
-      (stoppedAt !== null) === (fromDead ?? false) ? [id] : []
-    );
-    const executorId = pick(ids, executor);
-    if (executorId === undefined) return;
-    const queue = { declaredLimit: 5, prefetch: 1, held, most };
-    await claimLimitedFor({ model: limitsOf(model), db }, {
-      executorId,
-      workers,
-      queues: queues.map((name) => ({ ...queue, queue: name })),
-    });
-  })
+}).map(({ executor, workers, queues, most, held, fromDead, releases, on }) =>
+  step(
+    `claim limited ${most} of ${queues} ${releases}`,
+    on,
+    async ({ model, db }) => {
+      const ids = [...model.executors].flatMap(([id, { stoppedAt }]) =>
+        (stoppedAt !== null) === (fromDead ?? false) ? [id] : []
+      );
+      const executorId = pick(ids, executor);
+      if (executorId === undefined) return;
+      const queue = { declaredLimit: 5, prefetch: 1, held, most };
+      await claimLimitedFor({ model: limitsOf(model), db }, {
+        executorId,
+        workers,
+        queues: queues.map((name) => ({ ...queue, queue: name })),
+      }, { releases });
+    },
+  )
 );
 
 const place = fc.record({
@@ -208,14 +213,7 @@ const prune = turn.map((on) =>
     await pruneStaleLanes(db);
     await pruneLimiterGrants(db, { limit: 100 });
     await pruneLimiterPartitions(db, { limit: 100 });
-    const dead = await db.query(sql`
-      select from yardmaster.limiter_grants as given
-      where not exists (
-        select from yardmaster.leases
-        where leases.id = lease_id and given.job_id = any (job_ids)
-      )
-    `);
-    assert.equal(dead.length, 0, "grants that hold nothing stay");
+    await noneIsDead(db);
   })
 );
 

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
+import type { JobId } from "../../src/domain/job.ts";
 import { lookAtLanes, releaseGrants } from "../../src/store/lanes.ts";
 import type { ClaimedJob } from "../../src/store/leases.ts";
 import { claimLimitedJobs } from "../../src/store/limited_claims.ts";
@@ -22,8 +23,12 @@ interface Place {
 export async function claimLimitedFor(
   { model, db }: Place,
   demand: ModelDemand,
+  /** Else nobody has told of what ended; it holds nothing all the same. */
+  { releases }: { readonly releases: boolean } = { releases: true },
 ): Promise<readonly ClaimedJob[]> {
-  await releaseEnded({ model, db }, demand);
+  const ended = [...model.grants.keys()]
+    .flatMap((place) => place.split(" ")[1] ?? []) as JobId[];
+  await release({ model, db }, demand, releases ? ended : []);
   const due = await listDue({ model, db });
   const lanes = lanesOf(model);
   const { jobs } = await claimLimitedJobs(db, demand);
@@ -42,17 +47,18 @@ export async function claimLimitedFor(
 }
 
 /** What ended wakes as many lanes as it made room for. */
-async function releaseEnded(
+async function release(
   { model, db }: Place,
   { workers, queues }: ModelDemand,
+  ended: readonly JobId[],
 ): Promise<void> {
-  model.ended = [...model.grants.keys()].map((place) => place.split(" ")[1])
-    .filter((id) => id !== undefined) as typeof model.ended;
-  const { freed, held } = await releaseGrants(db, model.ended);
-  const running = new Set(
-    model.liveGrants().map(({ place }) => place.split(" ")[1]),
-  );
-  assert.deepEqual(new Set(held), running);
+  const { freed, held } = await releaseGrants(db, ended);
+  if (ended.length > 0) {
+    const running = model.liveGrants()
+      .map(({ place }) => place.split(" ")[1]);
+    assert.deepEqual(new Set(held), new Set(running));
+    await noneIsDead(db);
+  }
   const before = await Promise.all(freed.map((each) => asleep(db, each)));
   const names = queues.map(({ queue }) => queue);
   await lookAtLanes(db, { queues: names, workers, freed });
@@ -65,6 +71,18 @@ async function releaseEnded(
     where worker = any (${[...workers]}::text[])
   `);
   assert.equal(arrivals.length, 0, "all arrivals have lanes");
+}
+
+/** No grant is left that holds nothing. */
+export async function noneIsDead(db: Database): Promise<void> {
+  const dead = await db.query(sql`
+    select from yardmaster.limiter_grants as given
+    where not exists (
+      select from yardmaster.leases
+      where leases.id = lease_id and given.job_id = any (job_ids)
+    )
+  `);
+  assert.equal(dead.length, 0, "grants that hold nothing stay");
 }
 
 async function asleep(

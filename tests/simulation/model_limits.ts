@@ -4,7 +4,11 @@ import { defineLimiter, type Limiter } from "../../src/domain/limiter.ts";
 import { Model } from "./model.ts";
 import type { ModelJob } from "./model_types.ts";
 
-const inAll = defineLimiter({ name: "in_all", concurrency: 3 });
+const inAll = defineLimiter({
+  name: "in_all",
+  concurrency: 3,
+  weight: "weight",
+});
 const perKey = defineLimiter({
   name: "per_key",
   concurrency: 2,
@@ -92,8 +96,6 @@ export class LimitedModel extends Model {
   readonly parts = new Map<string, Used>();
   /** What each run was granted of concurrency, by its lease and its job. */
   readonly grants = new Map<string, readonly Share[]>();
-  /** Runs whose end nobody has told the lanes. */
-  ended: JobId[] = [];
 
   /** What a job takes, in the order of the names of its limiters. */
   sharesOf({ id, worker }: Pick<ModelJob, "id" | "worker">): Share[] {
@@ -158,11 +160,9 @@ export class LimitedModel extends Model {
         return [{ share, code, eligibleAt: null }];
       }
       const { countedAt } = this.#counted(share);
-      const at = kind === "fixed_window"
-        ? countedAt + perMs * Math.max(Math.ceil(excess / capacity), 1)
-        : Math.ceil(
-          Math.max(countedAt, this.nowMs) + excess * perMs / capacity,
-        );
+      const at = kind === "fixed_window" ? countedAt + perMs : Math.ceil(
+        Math.max(countedAt, this.nowMs) + excess * perMs / capacity,
+      );
       return [{ share, code, eligibleAt: Math.max(at, this.nowMs) }];
     });
   }
