@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { EXPIRES_AT } from "./outputs.ts";
 import { beAlone, listPartitionsOfDay, name, tryNow } from "./partition_ddl.ts";
+import { lockAlone } from "./table_locks.ts";
 
 /** A day goes with a whole table, and what is in it need not be emptied. */
 const GRACE = sql`interval '24 hours'`;
@@ -106,6 +107,11 @@ export async function dropOutputs(db: Database, day: string): Promise<boolean> {
       ${worthKeeping} limit ${OUTPUTS_MOVED_MAX + 1}
     `);
     if (kept.length > OUTPUTS_MOVED_MAX) return false;
+    await lockAlone(tx, [
+      sql`yardmaster.outputs`,
+      sql`yardmaster.outputs_default`,
+      table,
+    ]);
     await tx.query(sql`
       alter table yardmaster.outputs detach partition ${table}
     `);
