@@ -148,19 +148,16 @@ function runningParts(base: Base): Running {
       producer.roomy();
     },
   });
-  const producer: Producing = producerOf(
-    workers.filter((worker) => !waitsForLimiters(worker)),
-    {
-      database,
-      executor,
-      leases,
-      clock,
-      onEvent,
-      executorId,
-      pollMs: options.pollMs ?? ENGINE_DEFAULTS.pollMs,
-      wake: signals.wantsJobs,
-    },
-  );
+  const producer: Producing = producerOf(workers, {
+    database,
+    executor,
+    leases,
+    clock,
+    onEvent,
+    executorId,
+    pollMs: options.pollMs ?? ENGINE_DEFAULTS.pollMs,
+    wake: signals.wantsJobs,
+  });
   const isFull = () => acknowledger.full;
   const limited: LimitedProducer | null = limitedPart(base, {
     executor,
@@ -182,9 +179,10 @@ function runningParts(base: Base): Running {
 
 /** Those that take chunks ask for as many jobs as fill them, each for itself. */
 function producerOf(
-  workers: readonly AnyWorker[],
+  all: readonly AnyWorker[],
   options: Omit<ProducerOptions, "workers">,
 ): Producing {
+  const workers = all.filter((worker) => !waitsForLimiters(worker));
   const chunked = workers.filter(takesChunks);
   const others = workers.filter((worker) => !takesChunks(worker))
     .map(({ name }) => name);
