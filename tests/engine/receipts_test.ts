@@ -4,12 +4,15 @@ import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import { defineLimiter } from "../../src/domain/limiter.ts";
 import { createEngine } from "../../src/engine/engine.ts";
+import { Enqueuer } from "../../src/engine/enqueuer.ts";
 import type { EnqueueResult } from "../../src/engine/enqueue.ts";
 import type { EnqueueOptions } from "../../src/engine/enqueue_options.ts";
 import { Fingerprints } from "../../src/engine/fingerprints.ts";
+import { LimiterDeclarer } from "../../src/engine/limiter_declarer.ts";
 import { Pruner } from "../../src/engine/pruner.ts";
 import { receiptApi } from "../../src/engine/receipts.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
+import { NO_KEYS } from "../support/prepare_tools.ts";
 import { usePGlite } from "../support/pglite.ts";
 
 const testDb = usePGlite();
@@ -214,6 +217,28 @@ Deno.test("with coalesce, an idempotent job goes alone, and others do not wait f
   const [, , third, fourth] = results.map(({ status }) => status);
   assert.deepEqual([third, fourth].sort(), ["conflict", "inserted"]);
   assert.equal(statements, 3);
+});
+
+Deno.test("who runs jobs is told of what was inserted, and not of what a receipt answers", async () => {
+  await using db = await testDb();
+  const told: unknown[] = [];
+  const enqueuer = new Enqueuer({
+    database: db,
+    limiters: new LimiterDeclarer(db),
+    tools: NO_KEYS,
+    coalesce: false,
+    onReady: (queues, when) => told.push([queues, when.committed]),
+    onPlanned: () => told.push("planned"),
+  });
+  const args = { order: 1 };
+  const input = { worker: charge, args };
+  await enqueuer.enqueue(charge, { args, options: {} });
+  await enqueuer.enqueue(charge, { args, options: {} });
+  await enqueuer.enqueueMany([input, input], {});
+  const next = { order: 2 };
+  await enqueuer.enqueue(charge, { args: next, options: { database: db } });
+
+  assert.deepEqual(told, [[["default"], true], [["default"], false]]);
 });
 
 const gated = defineWorker({
