@@ -245,10 +245,18 @@ Deno.test("no page, form, title or address of a limiter holds a key that the pol
   const done = await visitor.send(formTo(preview, "/executions"), {
     reason: "Its API answers 429",
   });
+  // One that is closed and was not used offers a fresh one, for the same key.
+  const other = await visitor.send(form, { param_forMs: "1000" });
+  await visitor.send(formTo(other, "/withdrawals"));
+  const spent = await visitor.open(other.url);
+  const again = await visitor.send(
+    formWith(spent, { action: "cool_down_limiter" }),
+  );
+  assert.match(again.text, /Cool down limiter/);
   const [, jobId = ""] = /jobs\/jobs\/(\d+)/.exec(line.html) ?? [];
   const job = await visitor.open(`/ops/jobs/jobs/${jobId}`);
   assert.match(job.text, /Limiter per_customer , key ••• , cools down/);
-  for (const page of [one, key, line, preview, done, job]) {
+  for (const page of [one, key, line, preview, done, spent, again, job]) {
     assert.match(page.html, /•••/);
     assert.doesNotMatch(page.html + page.url, /sesame|4711/);
   }

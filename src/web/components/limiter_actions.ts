@@ -107,7 +107,7 @@ function keyField(
   { status, key }: Pick<LimiterSubject, "status" | "key">,
 ): Markup | null {
   if (key !== null) {
-    return html`<input type="hidden" name="sealed_key" value="${
+    return html`<input type="hidden" name="param_sealedKey" value="${
       echo(key.sealed)
     }">`;
   }

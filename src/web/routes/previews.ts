@@ -12,7 +12,7 @@ import { previewView, targetHref } from "../components/preview_view.ts";
 import { refusalPanel } from "../components/refusal_panel.ts";
 import { writeFlash } from "../cookies.ts";
 import { type Env, type PageContext, wantsFragment } from "../env.ts";
-import { unsealKey } from "../limiter_address.ts";
+import { sealKey, unsealKey } from "../limiter_address.ts";
 import { decidedElsewhere } from "../middleware.ts";
 import { wayOnLink } from "../message_page.ts";
 import { page } from "../page.ts";
@@ -69,20 +69,33 @@ export function previewRoutes(): Hono<Env> {
 /** What an action was asked for beyond its target; a limit is a number or none. */
 async function paramsOf(c: PageContext) {
   const { form } = c.var;
-  const params = Object.entries(form)
+  const { param_sealedKey: sealed, target_id: limiter = "", ...rest } = form;
+  const params = Object.entries(rest)
     .filter(([name]) => name.startsWith("param_"))
     .map(([name, value]): [string, string | number | null] => {
       // A key is text, also where it looks like a number.
       if (name === "param_key") return ["key", value === "" ? null : value];
       return [name.slice("param_".length), numberOf(value)];
     });
-  const { sealed_key: sealed, target_id: limiter = "" } = form;
   if (sealed !== undefined) {
     const key = await unsealKey(c, { limiter, sealed });
     // One that is not ours is no text, and so is refused.
     params.push(["key", key ?? 0]);
   }
   return Object.fromEntries(params);
+}
+
+/** The preview as its page has it: a form holds no key that one could read. */
+async function withSealedKey(
+  c: PageContext,
+  preview: Preview,
+): Promise<Preview> {
+  const { key, ...params } = preview.params;
+  if (preview.target.type !== "limiter" || typeof key !== "string") {
+    return preview;
+  }
+  const sealedKey = await sealKey(c, { limiter: preview.target.id, key });
+  return { ...preview, params: { ...params, sealedKey } };
 }
 
 /** Blank is no value; what is not a number is left for the command to refuse. */
@@ -133,7 +146,8 @@ async function previewPage(
   const { control, actor } = c.var;
   const found = await findPreview(control, { actor, token });
   if (!found.ok) return await refusalPage(c, found);
-  const { preview, current } = found;
+  const { current } = found;
+  const preview = await withSealedKey(c, found.preview);
   const inDialog = wantsFragment(c);
   const body = previewView({ preview, token, current, typed, inDialog }, c.var);
   if (inDialog) return c.html(String(body), status);
