@@ -25,13 +25,16 @@ const SLOTS_MAX = 5_000;
  * a batch in which something failed are in no answer: they are to be dealt with
  * one by one, where a fault is told with the name of its entry.
  *
- * @param tell Is called after each commit, with the queues that have new jobs.
+ * @param batches.tell Is called after each commit, with the queues that have new
+ * jobs.
  * @returns Of each entry that was dealt with, whether a job was made.
  */
 export async function dealInBatches(
   database: Database,
-  names: readonly string[],
-  tell: (queues: readonly string[]) => Promise<void>,
+  { names, tell }: {
+    readonly names: readonly string[];
+    readonly tell: (queues: readonly string[]) => Promise<void>;
+  },
 ): Promise<ReadonlyMap<string, boolean>> {
   const answers = new Map<string, boolean>();
   // One alone is dealt with as quickly by itself.

@@ -166,9 +166,8 @@ class CronScheduler implements Service {
       plan.overlap === "allow" && !plan.followUp && this.#isDue(plan)
     ).map(({ name }) => name);
     const { database } = this.#options;
-    const done = await dealInBatches(database, names, async (queues) => {
-      await this.#tell(queues, []);
-    });
+    const tell = (queues: readonly string[]) => this.#tell(queues, []);
+    const done = await dealInBatches(database, { names, tell });
     return new Map(
       [...done].map(([name, fired]) => [name, { ...NOTHING, fired }]),
     );

@@ -6,8 +6,8 @@ import type { Middleware } from "./middleware.ts";
  * they stay what they are, and their runs pay nothing.
  */
 export function wrappedWorkers(
-  workers: readonly AnyWorker[],
-  middleware: readonly Middleware[],
+  workers: readonly AnyWorker[] = [],
+  middleware: readonly Middleware[] = [],
 ): readonly AnyWorker[] {
   if (middleware.length === 0) return workers;
   return workers.map((worker) => wrapped(worker, middleware));

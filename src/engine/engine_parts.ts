@@ -111,10 +111,7 @@ export function engineParts(
 function runningParts(base: Base): Running {
   const { options, signals, clock, random, onEvent, sealer } = base;
   const { database, queues = {} } = options;
-  const workers = wrappedWorkers(
-    options.workers ?? [],
-    options.middleware ?? [],
-  );
+  const workers = wrappedWorkers(options.workers, options.middleware);
   const executor: Executor = new Executor({
     workers: new Map(workers.map((worker) => [worker.name, worker])),
     queues,

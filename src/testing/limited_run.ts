@@ -19,8 +19,9 @@ export interface LimitedRun {
 /** Runs once the limiters let it, and tells them when the run has ended. */
 export async function runLimited<Output>(
   worker: AnyWorker,
-  { args, limiters = [], waitMs = 0, clock = systemClock }: LimitedRun,
-  run: () => Promise<RunOutcome<Output>>,
+  { args, limiters = [], waitMs = 0, clock = systemClock, run }:
+    & LimitedRun
+    & { readonly run: () => Promise<RunOutcome<Output>> },
 ): Promise<RunOutcome<Output>> {
   if (limiters.length === 0) return await run();
   for (const { limiter } of limiters) {

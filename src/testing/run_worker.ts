@@ -45,7 +45,8 @@ export async function runWorker<Input, Output>(
   worker: Worker<Input, Output>,
   options: RunWorkerOptions<Input>,
 ): Promise<RunOutcome<Output>> {
-  return await runLimited(worker, options, () => runNow(worker, options));
+  const run = () => runNow(worker, options);
+  return await runLimited(worker, { ...options, run });
 }
 
 async function runNow<Input, Output>(
