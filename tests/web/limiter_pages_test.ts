@@ -162,6 +162,22 @@ Deno.test("the page of a key tells who waits, who holds it and what was then, an
   formWith(after, { action: "clear_limiter_cooldown" });
 });
 
+Deno.test("the newest block stands beside the live decision, for which a bucket has refilled since", async () => {
+  await using db = await testDb();
+  await givenLimits(db, [API]);
+  await givenWork(db, Array.from({ length: 6 }, () => ({})));
+  await claimLimited(db, await givenExecutor(db));
+  const visitor = webVisitor(db);
+  const full = await visitor.open("/ops/jobs/limiters/api");
+  assert.match(full.text, /Answer The limit is reached The limit is reached/);
+  assert.match(full.text, /Use 5 of 5 5 of 5 Eligible again in 1 s/);
+
+  db.advanceMs(60_000);
+  const later = await visitor.open("/ops/jobs/limiters/api");
+  assert.match(later.text, /Answer The limit is reached A job may start/);
+  assert.match(later.text, /Use 5 of 5 0 of 5 Eligible again .* At once/);
+});
+
 Deno.test("a key that is a number is cooled down from the page of its limiter", async () => {
   await using db = await testDb();
   await givenLimits(db, [PER_CUSTOMER]);
