@@ -39,6 +39,8 @@ import { ROOT } from "./sources.ts";
 
 type Row = readonly string[];
 
+const CHUNK_RULE = "src/engine/chunk_rule.ts";
+
 const MARK = /<!-- table: (\w+) -->\n([\s\S]*?)<!-- end -->/g;
 
 /** What stands between the marks of a page, and what must. */
@@ -214,6 +216,8 @@ const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
       ["key", "what it is"],
       memberRows("src/engine/worker.ts", "WorkerDefinition"),
     ),
+  chunk: () =>
+    table(["key", "what it is"], memberRows(CHUNK_RULE, "ChunkOptions")),
   hooks: () =>
     table(
       ["hook", "when"],
