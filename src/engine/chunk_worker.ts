@@ -2,6 +2,7 @@ import { assert } from "../assert.ts";
 import { overlap } from "../domain/secret_paths.ts";
 import { type ChunkOptions, type ChunkRule, chunkRule } from "./chunk_rule.ts";
 import type { AnyWorker } from "./any_worker.ts";
+import type { WithoutRedacted } from "./redacted_args.ts";
 import type { RunWithArgs } from "./run_context.ts";
 import type { StandardSchema } from "./standard_schema.ts";
 import type { Verdict } from "./verdict.ts";
@@ -48,9 +49,14 @@ export interface ChunkContext<Output = unknown> {
 export type ChunkAnswer = Verdict | undefined | void;
 
 /** The code that does many jobs in one call, and how they are treated. */
-export interface ChunkWorkerDefinition<Input, Parsed, Output> extends
+export interface ChunkWorkerDefinition<
+  Input,
+  Parsed,
+  Output,
+  Redacted extends string = string,
+> extends
   Omit<
-    WorkerDefinition<Input, Parsed, Output>,
+    WorkerDefinition<Input, Parsed, Output, readonly object[], Redacted>,
     "perform" | "middleware" | "timeoutMs"
   > {
   /** Which jobs share a call. */
@@ -61,7 +67,7 @@ export interface ChunkWorkerDefinition<Input, Parsed, Output> extends
    * verdict says that it returns, and have failed when it throws.
    */
   readonly perform: (
-    jobs: readonly ChunkJob<Parsed>[],
+    jobs: readonly ChunkJob<WithoutRedacted<Parsed, Redacted>>[],
     chunk: ChunkContext<Output>,
   ) => ChunkAnswer | Promise<ChunkAnswer>;
   /**
@@ -95,8 +101,13 @@ export interface ChunkWorkerDefinition<Input, Parsed, Output> extends
  * });
  * ```
  */
-export function defineChunkWorker<Input, Parsed, Output = unknown>(
-  definition: ChunkWorkerDefinition<Input, Parsed, Output> & {
+export function defineChunkWorker<
+  Input,
+  Parsed,
+  Output = unknown,
+  const Redacted extends string = never,
+>(
+  definition: ChunkWorkerDefinition<Input, Parsed, Output, Redacted> & {
     readonly args: StandardSchema<Input, Parsed>;
   },
 ): Worker<Input, Output>;

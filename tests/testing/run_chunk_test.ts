@@ -88,3 +88,25 @@ Deno.test("runWorker() runs a job of a chunk alone", async () => {
   const outcome = await runWorker(index, { args: { id: "gone" } });
   assert.deepEqual(outcome, { kind: "cancelled", reason: "nothing left" });
 });
+
+Deno.test("a redacted path may be absent in the jobs of a chunk, and is", async () => {
+  const seen: unknown[] = [];
+  const login = defineChunkWorker({
+    name: "login",
+    args: z.object({ user: z.string(), token: z.string() }),
+    chunk: { size: 2, by: ["user"] },
+    redact: ["token"],
+    perform(jobs) {
+      for (const { args } of jobs) {
+        // @ts-expect-error: it is not stored
+        const token: string = args.token;
+        seen.push([args.user.length, token]);
+      }
+    },
+  });
+  const [outcome] = await runChunk(login, {
+    jobs: [{ args: { user: "ann", token: "t" } }],
+  });
+  assert.equal(outcome?.kind, "completed");
+  assert.deepEqual(seen, [[3, undefined]]);
+});
