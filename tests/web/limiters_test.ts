@@ -38,7 +38,7 @@ Deno.test("GET /limiters tells of each what it lets pass, how much is used and w
     page.text,
     /per_customer 2 at a time for each key By key 1 line of jobs None work/s,
   );
-  assert.match(page.html, /<rect\s+class="bar-used" width="57.6"/);
+  assert.match(page.html, /<rect\s+class="bar-used" width="58"/);
   assert.deepEqual(forbiddenIn(page.text), []);
 });
 

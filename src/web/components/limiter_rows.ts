@@ -103,7 +103,8 @@ export function useBar(used: number, capacity: number): Markup {
   // What refills counts in fractions; nobody takes a part of a job.
   const whole = Math.max(Math.ceil(used - 1e-6), 0);
   const share = Math.min(used / capacity, 1);
-  const width = Math.round(BAR * share * 10) / 10;
+  // Whole pixels: what refills a little is no news to a page.
+  const width = Math.round(BAR * share);
   const fill = whole >= capacity ? "full" : "some";
   return html`
     <span class="use"><svg class="bar" width="${BAR}" height="8"
