@@ -834,7 +834,7 @@ create index receipts_of_jobs on yardmaster.receipts (job_id);
 `,
   },
   {
-    version: 8,
+    version: 6,
     name: "outputs",
     checksum: "1f99ea0573f5f8d7763cf350812b0a88f126184c1705c0886101da8a22cd2a9c",
     compatibleFrom: 4,
