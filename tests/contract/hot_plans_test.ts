@@ -214,6 +214,19 @@ function ofReceipts(): Statements {
         [...receipts(200, 200), ...receipts(RECEIPTS - 99, 200)]
           .map((receipt) => ({ ...insert, receipt, delayMs: 1 })),
       ),
+    "insertJobs unique, with receipts": (own) =>
+      insertJobs(
+        { ...own, now: own.now, transaction: (work) => work(own) },
+        receipts(RECEIPTS + 1, 500).map((receipt, place) => ({
+          ...insert,
+          receipt,
+          unique: {
+            key: `new ${place}`,
+            states: ["available"],
+            periodMs: null,
+          },
+        })),
+      ),
     takeBackReceipts: (own) =>
       takeBackReceipts(
         own,

@@ -11,6 +11,7 @@ export interface PlanNode {
   readonly "Actual Loops": number;
   readonly "Actual Rows": number;
   readonly "Rows Removed by Filter"?: number;
+  readonly "Rows Removed by Join Filter"?: number;
   readonly Plans?: readonly PlanNode[];
 }
 
@@ -58,12 +59,20 @@ function literal(value: unknown, index: number): string {
   return text === null ? "null" : `'${text.replaceAll("'", "''")}'`;
 }
 
-/** The tables of which a plan looked at too many rows. */
+/** Of a few hundred, each may be compared with some of the others. */
+const COMPARED_MAX = 100_000;
+
+/** The tables of which a plan looked at too many rows, and what it compared. */
 export function greedy(plan: PlanNode): string[] {
   const rows = plan["Actual Loops"] *
     (plan["Actual Rows"] + (plan["Rows Removed by Filter"] ?? 0));
   const table = plan["Relation Name"];
   const below = (plan.Plans ?? []).flatMap(greedy);
+  const compared = plan["Actual Loops"] *
+    (plan["Rows Removed by Join Filter"] ?? 0);
+  if (compared > COMPARED_MAX) {
+    below.push(`${plan["Node Type"]} that compared ${compared} rows`);
+  }
   return table !== undefined && rows > ROWS_MAX
     ? [`${plan["Node Type"]} of ${table}: ${rows} rows`, ...below]
     : below;
