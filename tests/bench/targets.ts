@@ -80,7 +80,6 @@ export function toRatios(rows: readonly ResultRow[]): Ratio[] {
   return [
     ...TARGETS.flatMap((target) => ratioOf(target, rows)),
     ...coalesced(rows),
-    ...withReceipts(rows),
     ...walPerJob(rows),
     ...latencies(rows),
     ...mixed(rows),
@@ -140,25 +139,6 @@ function coalesced(rows: readonly ResultRow[]): Ratio[] {
     target: 20,
     atLeast: true,
   }];
-}
-
-/**
- * What is left of the rate where each job leaves a receipt: three entries in
- * indexes more, one of them anywhere, and a digest, for which WebCrypto takes as
- * long as all else of a job in a large call.
- */
-function withReceipts(rows: readonly ResultRow[]): Ratio[] {
-  const targets = {
-    "enqueue one by one, with a receipt or without": 0.6,
-    "enqueue 1,000 per call, with receipts or without": 0.2,
-  };
-  return Object.entries(targets).flatMap(([scenario, target]) => {
-    const ours = find(rows, scenario, "yardmaster, idempotent");
-    const plain = find(rows, scenario, OURS);
-    if (ours === null || plain === null) return [];
-    const value = rounded(ours.median / plain.median);
-    return [{ scenario, against: "without", value, target, atLeast: true }];
-  });
 }
 
 function walPerJob(rows: readonly ResultRow[]): Ratio[] {
