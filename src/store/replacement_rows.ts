@@ -36,7 +36,14 @@ export function toReplaceRows(
     const before = rows[each.jobId];
     const row = toRow(each);
     const fields = new Set([...before?.fields ?? [], ...row.fields]);
-    rows[each.jobId] = { ...before, ...row, fields: [...fields] };
+    // A worker that the job has already leaves it in its queue.
+    const stays = before?.worker === row.worker && row.whole !== true;
+    const queue = stays ? { queue: before?.queue } : {};
+    // Once it was due it waits for its plan, and no longer for a next attempt.
+    const anew = row.whole === true || before?.anew === true ||
+      before !== undefined && isDue(before);
+    const sum = { ...before, ...row, ...queue, anew };
+    rows[each.jobId] = { ...sum, fields: [...fields] };
   }
   return rows;
 }
@@ -53,12 +60,14 @@ function toRow({ key, insert, overwrites }: JobReplacement): ReplaceRow {
   return {
     key,
     fields,
-    ...(mode === "keep_last" && {
-      queue: insert.queue,
+    ...(mode === "keep_last" && { whole: true, trace: insert.trace }),
+    ...(has("args") && {
+      // Keys may be those of several workers, and no other can read these args.
       worker: insert.worker,
-      trace: insert.trace,
+      queue: insert.queue,
+      args: insert.args,
+      args_meta: notesOf(insert),
     }),
-    ...(has("args") && { args: insert.args, args_meta: notesOf(insert) }),
     ...(has("meta") && { meta: insert.meta ?? {} }),
     ...(has("tags") && { tags: insert.tags ?? [] }),
     ...(has("priority") && { priority: insert.priority }),
@@ -77,6 +86,13 @@ function toRow({ key, insert, overwrites }: JobReplacement): ReplaceRow {
       deadline_ms: insert.deadlineMs ?? null,
     }),
   };
+}
+
+function isDue(
+  { fields, wanted_at, delay_ms, keeps_backoff }: ReplaceRow,
+): boolean {
+  return fields.includes("runAt") && keeps_backoff !== true &&
+    wanted_at === null && (delay_ms === null || delay_ms === 0);
 }
 
 function notesOf({ meta = {} }: JobInsert): Record<string, unknown> {

@@ -76,13 +76,14 @@ export async function replaceJobs(
     moved as materialized (
       select
         stood.job_id, stood.attempt,
-        coalesce(newest.queue, stood.queue) as queue,
+        case when newest.whole or newest.worker <> stood.worker
+          then newest.queue else stood.queue
+        end as queue,
         coalesce(newest.worker, stood.worker) as worker,
         coalesce(newest.priority, stood.priority) as priority,
-        case when newest.queue is null then stood.state else 'scheduled' end
-          as state,
+        case when newest.anew then 'scheduled' else stood.state end as state,
         ${runAt(db)} as run_at,
-        newest.fields, newest.queue is not null as whole, newest.args,
+        newest.fields, newest.whole, newest.args,
         newest.args_meta, newest.meta, newest.tags, newest.max_attempts,
         newest.attempts_anew, newest.deadline_at, newest.deadline_ms,
         newest.trace
@@ -90,11 +91,11 @@ export async function replaceJobs(
       cross join lateral jsonb_to_record(
         (select rows from given) -> stood.job_id::text
       ) as newest (
-        fields text[], queue text, worker text, args jsonb, args_meta jsonb,
-        meta jsonb, tags text[], priority smallint, max_attempts smallint,
-        attempts_anew boolean, wanted_at timestamptz, delay_ms float8,
-        max_wait_ms float8, keeps_backoff boolean, deadline_at timestamptz,
-        deadline_ms float8, trace text
+        fields text[], whole boolean, anew boolean, queue text, worker text,
+        args jsonb, args_meta jsonb, meta jsonb, tags text[], priority smallint,
+        max_attempts smallint, attempts_anew boolean, wanted_at timestamptz,
+        delay_ms float8, max_wait_ms float8, keeps_backoff boolean,
+        deadline_at timestamptz, deadline_ms float8, trace text
       )
     ),
     due as materialized (
@@ -178,7 +179,7 @@ function runAt(db: Database): Sql {
       when not 'runAt' = any (newest.fields)
         or (
           newest.keeps_backoff and stood.state = 'retryable'
-          and newest.queue is null
+          and not newest.anew
         )
       then stood.run_at
       else least(

@@ -49,7 +49,9 @@ function with_(
   overwrites: Overwrites,
   rest: Partial<JobReplacement> & { readonly jobId: JobId },
 ): JobReplacement {
-  return { key: "k", insert: NEWEST, overwrites, ...rest };
+  const isWhole = overwrites.mode === "keep_last";
+  const insert = isWhole ? NEWEST : { ...NEWEST, worker: "work" };
+  return { key: "k", insert, overwrites, ...rest };
 }
 
 async function story(db: TestDb, jobId: JobId) {
@@ -238,6 +240,48 @@ Deno.test("replaceJobs() of several for one job writes what they would one by on
   assert.deepEqual(answers, Array(3).fill({ replaced: true, runAt }));
   const { args, tags, priority, told } = await story(db, jobId);
   assert.deepEqual([args, tags, priority, told], [{ n: 2 }, ["b"], 7, 1]);
+});
+
+Deno.test("replaceJobs() of a job that failed, to now and then to later, plans it as it would one by one", async () => {
+  await using db = await testDb();
+  const places: unknown[] = [];
+  const toNow = { ...INSERT, delayMs: 0 };
+  for (const inOne of [true, false]) {
+    const key = `k${inOne}`;
+    const jobId = await held(db, key);
+    await fail(db);
+    const replacements = [toNow, { ...INSERT, delayMs: 5_000 }].map((insert) =>
+      with_({ mode: "replace", fields: ["runAt"] }, { key, jobId, insert })
+    );
+    if (inOne) await replaceJobs(db, replacements);
+    else for (const each of replacements) await replaceJobs(db, [each]);
+    places.push((await story(db, jobId)).place);
+  }
+  assert.deepEqual(places, Array(2).fill("scheduled default work 0 1"));
+});
+
+Deno.test("replaceJobs() hands a job whose args are of another worker to that worker, in its queue", async () => {
+  await using db = await testDb();
+  const modes: readonly Overwrites[] = [
+    { mode: "replace", fields: ["args"] },
+    { mode: "debounce", maxWaitMs: null },
+  ];
+  for (const [place, overwrites] of modes.entries()) {
+    const key = `k${place}`;
+    const jobId = await held(db, key, { delayMs: 60_000 });
+    const other = { key, jobId, insert: NEWEST };
+    await replaceJobs(db, [with_(overwrites, other)]);
+    const { queue, worker, place: stands } = await story(db, jobId);
+    assert.deepEqual([queue, worker], ["other", "play"]);
+    assert.equal(stands, "scheduled other play 0 0");
+    // What says nothing of the args leaves both.
+    const fields = ["priority"] as const;
+    await replaceJobs(db, [
+      with_({ mode: "replace", fields }, { ...other, insert: INSERT }),
+    ]);
+    const { worker: still } = await story(db, jobId);
+    assert.equal(still, "play");
+  }
 });
 
 Deno.test("replaceJobs() lets notes of the args go with the args", async () => {
