@@ -78,7 +78,11 @@ async function snapshotKey(): Promise<string> {
   const { imports } = JSON.parse(config) as { imports: Record<string, string> };
   return createHash("sha256")
     .update(String(imports["@electric-sql/pglite"]))
-    .update(readMigrations().map((step) => step.checksum).join())
+    .update(
+      readMigrations().map((
+        { version, name, checksum },
+      ) => [version, name, checksum]).join(),
+    )
     .digest("hex").slice(0, 16);
 }
 
