@@ -107,9 +107,9 @@ const UNIQUE_CHECKS = {
   onConflict: (value) =>
     value === "reject"
       ? null
-      : typeof value === "object" && value !== null && "replace" in value
+      : isOnly(value, "replace")
       ? isListOf(value.replace, REPLACEABLE)
-      : typeof value === "object" && value !== null && "debounce" in value
+      : isOnly(value, "debounce")
       ? isDebounce(value.debounce)
       : value === "throttle" || value === "keep_last"
       ? null
@@ -198,7 +198,7 @@ function isIdempotent(value: unknown): string | null {
 
 function isUnique(value: unknown): string | null {
   if (typeof value === "boolean") return null;
-  if (typeof value !== "object" || value === null) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return "must be true, false or an object";
   }
   const [first] = checkAll(value, UNIQUE_CHECKS);
@@ -220,6 +220,14 @@ function isDebounce(value: unknown): string | null {
   return first === undefined
     ? null
     : `must have a debounce whose ${first.path} ${first.message}`;
+}
+
+function isOnly<Key extends string>(
+  value: unknown,
+  key: Key,
+): value is Readonly<Record<Key, unknown>> {
+  return typeof value === "object" && value !== null && key in value &&
+    Object.keys(value).length === 1;
 }
 
 function isListOf(value: unknown, known: readonly string[]): string | null {

@@ -49,6 +49,7 @@ export class Enqueuer {
       readonly options: EnqueueOptions;
     },
   ): Promise<EnqueueResult> {
+    checkWorker(worker);
     const issues = checkOptions(database === undefined ? {} : { database });
     if (issues.length > 0) return { status: "invalid", issues };
     const input = { worker, args, options };
@@ -74,6 +75,7 @@ export class Enqueuer {
     inputs: readonly EnqueueInput[],
     { database }: { readonly database?: Database },
   ): Promise<EnqueueResult[]> {
+    for (const input of inputs) checkWorker(input.worker);
     if (inputs.some(({ worker }) => worker.limiters.length > 0)) {
       const workers = inputs.map(({ worker }) => worker);
       await this.#options.limiters.before(workers, database);
@@ -106,4 +108,13 @@ export class Enqueuer {
     if (isSoon && when.committed) this.#options.onPlanned();
     if (queues.size > 0) this.#options.onReady([...queues], when);
   }
+}
+
+/** Code without types may hand in a name. */
+function checkWorker(worker: AnyWorker): void {
+  assert(
+    Array.isArray(worker?.limiters),
+    "a job is enqueued with the worker that defineWorker() made, and not with " +
+      "its name",
+  );
 }

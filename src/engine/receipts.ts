@@ -38,14 +38,18 @@ export function receiptApi(
 ): ReceiptApi {
   return {
     async forget(worker, { database: own = database, ...asked }) {
-      const isByKey = "idempotencyKey" in asked;
-      const key = isByKey ? asked.idempotencyKey : null;
-      if (key !== null) {
-        const [issue] = checkOptions({ idempotencyKey: key });
+      const idempotencyKey = "idempotencyKey" in asked
+        ? asked.idempotencyKey
+        : undefined;
+      const isByKey = idempotencyKey !== undefined;
+      if (isByKey) {
+        const [issue] = checkOptions({ idempotencyKey });
         assert(issue === undefined, `an idempotencyKey ${issue?.message}`);
       }
-      const args = toStored(isByKey ? {} : asked.args);
+      const given = "args" in asked ? asked.args : undefined;
+      const args = toStored(isByKey ? {} : given);
       assert(args.ok, `args ${args.ok ? "" : args.message}`);
+      const key = idempotencyKey ?? null;
       const parts = receiptParts(
         { key, worker: worker.name },
         args.stored.value,

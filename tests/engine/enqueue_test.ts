@@ -4,7 +4,7 @@ import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import { createEngine, type Engine } from "../../src/engine/engine.ts";
 import type { EnqueueOptions } from "../../src/engine/enqueue_options.ts";
-import { defineWorker } from "../../src/engine/worker.ts";
+import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
 
 const testDb = usePGlite();
@@ -105,6 +105,16 @@ Deno.test("enqueue() answers invalid and writes nothing for args that the schema
   assert.deepEqual(await db.query(sql`select from yardmaster.jobs`), []);
 });
 
+Deno.test("enqueue() says that it takes a worker and not its name", async () => {
+  await using db = await testDb();
+  const engine = engineOn(db);
+  for (const worker of ["work", {}, undefined] as unknown as AnyWorker[]) {
+    const says = /the worker that defineWorker\(\) made, and not with its name/;
+    await assert.rejects(engine.enqueue(worker, {}), says);
+    await assert.rejects(engine.enqueueMany([{ worker, args: {} }]), says);
+  }
+});
+
 Deno.test("enqueue() answers invalid for an option that it does not know or that is out of bounds", async () => {
   await using db = await testDb();
   const engine = engineOn(db);
@@ -127,6 +137,7 @@ Deno.test("enqueue() answers invalid for an option that it does not know or that
     { unique: { states: "some" } },
     { unique: { onConflict: { replace: ["queue"] } } },
     { unique: 7 },
+    { unique: [] },
     { database: "postgres://" },
     { toString: 1 },
     { queue: "\ud800" },

@@ -337,12 +337,21 @@ Deno.test("receipts.forget() lets the same be asked for again, by args or by key
   assert.equal(await receipts.forget(plain, { idempotencyKey }), true);
   assert.notEqual(idOf(await engine.enqueue(charge, args)), first);
   idOf(await engine.enqueue(plain, { a: 2 }, { idempotencyKey }));
-  await assert.rejects(
-    receipts.forget(plain, { idempotencyKey: "" }),
-    /an idempotencyKey must have 1 to 255 characters/,
-  );
+  for (const wrong of ["", null as unknown as string]) {
+    await assert.rejects(
+      receipts.forget(plain, { idempotencyKey: wrong }),
+      /an idempotencyKey must have 1 to 255 characters/,
+    );
+  }
   await assert.rejects(
     receipts.forget(plain, { args: 7 as unknown as Record<string, never> }),
+    /args must be a JSON object/,
+  );
+  const none = undefined as unknown as string;
+  const both = { args, idempotencyKey: none };
+  assert.equal(await receipts.forget(charge, both), true);
+  await assert.rejects(
+    receipts.forget(charge, { idempotencyKey: none }),
     /args must be a JSON object/,
   );
 });

@@ -228,6 +228,8 @@ Deno.test("enqueue() says what of a mode can not be", async () => {
   const debounce = { debounce: { delayMs: 5 } };
   const wrong: readonly [unknown, RegExp, EnqueueOptions?][] = [
     ["debounce", /onConflict must be "reject", /],
+    [{ replace: ["args"], ...debounce }, /onConflict must be "reject", /],
+    [{ replace: ["args"], delayMs: 5 }, /onConflict must be "reject", /],
     [{ debounce: {} }, /whose delayMs must be milliseconds/],
     [{ debounce: { delayMs: 1, wait: 2 } }, /whose wait is not known/],
     [{ debounce: { delayMs: 9, maxWaitMs: 8 } }, /maxWaitMs of at least/],
