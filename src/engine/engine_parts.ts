@@ -60,6 +60,8 @@ interface Running {
   /** `null` where no worker waits for limiters. */
   readonly limited: LimitedProducer | null;
   readonly refresher: Refresher;
+  /** What claims, in the order in which a tick asks: it is changed by that. */
+  readonly claimers: Service[];
 }
 
 interface Base {
@@ -171,7 +173,11 @@ function runningParts(base: Base): Running {
     executorId,
     onRoom: (queues) => producer.notice(queues),
   });
-  return { executor, heartbeat, acknowledger, producer, limited, refresher };
+  const claimers = limited === null ? [producer] : [limited, producer];
+  return {
+    ...{ executor, heartbeat, acknowledger, producer, limited, refresher },
+    claimers,
+  };
 }
 
 /** Those that take chunks ask for as many jobs as fill them, each for itself. */
@@ -217,7 +223,7 @@ function limitedPart(
     database: options.database,
     clock,
     onEvent,
-    workers: workers.map((worker) => worker.name),
+    workers,
     pollMs: options.pollMs ?? ENGINE_DEFAULTS.pollMs,
     wake: signals.wantsLimited,
   });

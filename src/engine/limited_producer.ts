@@ -4,9 +4,12 @@ import type { OnEvent } from "../events.ts";
 import { lookAtLanes, releaseGrants } from "../store/lanes.ts";
 import { LEASE_JOBS_MAX, type QueueDemand } from "../store/leases.ts";
 import { claimLimitedJobs } from "../store/limited_claims.ts";
-import type { EndedRun } from "./ended_run.ts";
+import type { AnyWorker } from "./any_worker.ts";
+import { takesChunks } from "./chunk.ts";
 import type { Clock } from "./clock.ts";
+import type { EndedRun } from "./ended_run.ts";
 import type { Executor } from "./executor.ts";
+import { askInTurn, type ClaimBudget } from "./producers.ts";
 import type { Service, ServicePass } from "./service.ts";
 import type { QueueSlots } from "./slots.ts";
 
@@ -15,7 +18,7 @@ export interface LimitedProducerOptions {
   readonly database: Database;
   readonly executor: Executor;
   /** Those that wait for limiters, and no others. */
-  readonly workers: readonly string[];
+  readonly workers: readonly AnyWorker[];
   readonly clock: Clock;
   readonly onEvent: OnEvent;
   /** `null` while this process is not known to the others. */
@@ -27,7 +30,15 @@ export interface LimitedProducerOptions {
   /** Makes the next pass follow at once. */
   readonly wake: () => void;
   /** What `tick()` may claim, of all producers together. */
-  readonly budget: { jobsLeft: number; claimed: number };
+  readonly budget: ClaimBudget;
+}
+
+/** Workers whose jobs are claimed in one statement, and how many now. */
+interface Claimer {
+  readonly workers: readonly string[];
+  /** Their jobs gather to share calls, and do not wait for slots. */
+  readonly chunked: boolean;
+  readonly demand: () => QueueDemand[];
 }
 
 /** After a look that was in vain the next follows soon, then less and less so. */
@@ -45,13 +56,34 @@ const ENDED_MAX = 2_000;
 export class LimitedProducer implements Service {
   readonly name = "limited_producer";
   readonly #options: LimitedProducerOptions;
-  /** Claimed here, and the end of their run is not written. */
-  readonly #held = new Map<JobId, string>();
+  /** In the order in which they are asked. */
+  readonly #claimers: Claimer[];
+  readonly #workers: readonly string[];
+  /**
+   * Claimed here, and the end of their run is not written: with the queue in
+   * which a job waits for a slot, `null` for one that gathers.
+   */
+  readonly #held = new Map<JobId, string | null>();
   #ended: JobId[] = [];
   #pollMs = POLL_LEAST_MS;
 
   constructor(options: LimitedProducerOptions) {
     this.#options = options;
+    const { workers } = options;
+    this.#workers = workers.map(({ name }) => name);
+    const others = workers.filter((worker) => !takesChunks(worker));
+    this.#claimers = workers.filter(takesChunks).map((worker): Claimer => ({
+      workers: [worker.name],
+      chunked: true,
+      demand: () =>
+        options.executor.chunkDemand(worker, options.budget.jobsLeft),
+    }));
+    if (others.length === 0) return;
+    this.#claimers.push({
+      workers: others.map(({ name }) => name),
+      chunked: false,
+      demand: () => this.#demand(),
+    });
   }
 
   /** A slot is free. */
@@ -83,22 +115,24 @@ export class LimitedProducer implements Service {
   }
 
   async runOnce(): Promise<ServicePass> {
-    const { database, executor, workers, pollMs } = this.#options;
+    const { database, executor, pollMs, isFull } = this.#options;
     const executorId = this.#options.executorId();
-    const queues = this.#demand();
+    this.#forgetDropped();
+    const hasRoom = !isFull() &&
+      this.#claimers.some(({ demand }) => demand().length > 0);
     const ended = this.#ended.slice(0, ENDED_MAX);
-    if (executorId === null || (queues.length === 0 && ended.length === 0)) {
+    if (executorId === null || (!hasRoom && ended.length === 0)) {
       return { worked: false, nextInMs: pollMs };
     }
     const release = await releaseGrants(database, ended);
     this.#ended = [...release.held, ...this.#ended.slice(ended.length)];
     const seen = await lookAtLanes(database, {
       queues: [...executor.queues.keys()],
-      workers,
+      workers: this.#workers,
       freed: release.freed,
     });
     const { nextInMs, hasMore } = seen;
-    if (queues.length === 0 || nextInMs === null || nextInMs > 0) {
+    if (!hasRoom || nextInMs === null || nextInMs > 0) {
       this.#pollMs = POLL_LEAST_MS;
       // Rounded up: a timer that is early finds nothing.
       const waitMs = Math.min(Math.ceil(nextInMs ?? pollMs), pollMs);
@@ -107,20 +141,12 @@ export class LimitedProducer implements Service {
         nextInMs: Math.max(waitMs, 1),
       };
     }
-    return await this.#claim(executorId, queues);
-  }
-
-  async #claim(
-    executorId: number,
-    queues: readonly QueueDemand[],
-  ): Promise<ServicePass> {
-    const { database, executor, workers, clock, onEvent, budget, pollMs } =
-      this.#options;
-    const beganMs = clock.monotonicMs();
-    const { jobs, isDry } = await claimLimitedJobs(database, {
-      executorId,
-      workers,
-      queues,
+    let isDry = true;
+    await askInTurn(this.#claimers, {
+      budget: this.#options.budget,
+      ask: async (claimer) => {
+        if (!await this.#claim(executorId, claimer)) isDry = false;
+      },
     });
     if (isDry) {
       // Somebody else holds what is due, or its queue is paused.
@@ -128,24 +154,40 @@ export class LimitedProducer implements Service {
       return { worked: false, nextInMs: this.#pollMs };
     }
     this.#pollMs = POLL_LEAST_MS;
-    if (jobs.length > 0) {
-      budget.jobsLeft -= jobs.length;
-      budget.claimed += jobs.length;
-      const tookMs = clock.monotonicMs() - beganMs;
-      onEvent({ type: "jobs_claimed", jobs: jobs.length, tookMs });
-      for (const { jobId, queue } of jobs) this.#held.set(jobId, queue);
-      executor.accept(jobs);
-    }
     return { worked: true };
   }
 
+  /** @returns Whether nothing more is to be found. */
+  async #claim(
+    executorId: number,
+    { workers, chunked, demand }: Claimer,
+  ): Promise<boolean> {
+    const { database, executor, clock, onEvent, budget } = this.#options;
+    const queues = demand();
+    if (queues.length === 0) return true;
+    const beganMs = clock.monotonicMs();
+    const { jobs, isDry } = await claimLimitedJobs(database, {
+      executorId,
+      workers,
+      queues,
+    });
+    if (jobs.length === 0) return isDry;
+    budget.jobsLeft -= jobs.length;
+    budget.claimed += jobs.length;
+    const tookMs = clock.monotonicMs() - beganMs;
+    onEvent({ type: "jobs_claimed", jobs: jobs.length, tookMs });
+    for (const { jobId, queue } of jobs) {
+      this.#held.set(jobId, chunked ? null : queue);
+    }
+    executor.accept(jobs);
+    return isDry;
+  }
+
   #demand(): QueueDemand[] {
-    const { executor, budget, isFull } = this.#options;
-    if (isFull()) return [];
-    this.#forgetDropped();
+    const { executor, budget } = this.#options;
     const held = new Map<string, number>();
     for (const queue of this.#held.values()) {
-      held.set(queue, (held.get(queue) ?? 0) + 1);
+      if (queue !== null) held.set(queue, (held.get(queue) ?? 0) + 1);
     }
     let left = Math.min(budget.jobsLeft, LEASE_JOBS_MAX);
     const demands: QueueDemand[] = [];

@@ -8,6 +8,28 @@ export interface ClaimBudget {
   claimed: number;
 }
 
+/**
+ * Asks those that share a budget, one after the other. Whoever claimed last is
+ * asked last the next time, or the first would take a small budget each time.
+ *
+ * @param order Is changed.
+ */
+export async function askInTurn<T>(
+  order: T[],
+  { budget, ask }: {
+    readonly budget: Pick<ClaimBudget, "claimed">;
+    readonly ask: (one: T) => Promise<void>;
+  },
+): Promise<void> {
+  for (const one of [...order]) {
+    const before = budget.claimed;
+    await ask(one);
+    if (budget.claimed === before) continue;
+    order.splice(order.indexOf(one), 1);
+    order.push(one);
+  }
+}
+
 /** Claims jobs for free slots, and is told when to look. */
 export interface Producing extends Service, ClaimBudget {
   /** A hint that there is work in these queues; an empty list is all of them. */
@@ -28,13 +50,14 @@ export interface Producing extends Service, ClaimBudget {
  */
 export class Producers implements Producing {
   readonly name = "producer";
-  readonly #producers: readonly Producing[];
+  /** In the order in which they are asked when they share a budget. */
+  readonly #producers: Producing[];
   jobsLeft = Infinity;
   claimed = 0;
 
   /** @param make Each is to count in the budget that it is given. */
   constructor(make: (budget: ClaimBudget) => readonly Producing[]) {
-    this.#producers = make(this);
+    this.#producers = [...make(this)];
   }
 
   notice(queues: readonly string[]): void {
@@ -67,9 +90,10 @@ export class Producers implements Producing {
   /** What one claims, the next may not. */
   async #inTurn(): Promise<ServicePass[]> {
     const passes: ServicePass[] = [];
-    for (const producer of this.#producers) {
-      passes.push(await producer.runOnce());
-    }
+    await askInTurn(this.#producers, {
+      budget: this,
+      ask: async (producer) => void passes.push(await producer.runOnce()),
+    });
     return passes;
   }
 

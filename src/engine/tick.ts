@@ -1,4 +1,5 @@
 import type { EngineParts } from "./engine_parts.ts";
+import { askInTurn } from "./producers.ts";
 import type { Service } from "./service.ts";
 import { windDown, within } from "./wind_down.ts";
 
@@ -103,8 +104,10 @@ async function work(
       else await passes.ifDue(service);
     }
     const before = producer.claimed;
-    if (parts.limited !== null) await passes.now(parts.limited);
-    await passes.now(producer);
+    await askInTurn(parts.claimers, {
+      budget: producer,
+      ask: (one) => passes.now(one),
+    });
     const found = producer.claimed > before;
     // Nothing more comes: what waits for others to share a call need not wait.
     if (!found) executor.ripenChunks();

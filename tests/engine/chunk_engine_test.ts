@@ -227,3 +227,51 @@ Deno.test("chunks and other jobs of one queue run both, the older ones first", a
   ]);
   assert.equal(report.claimed, 13);
 });
+
+Deno.test("jobs that wait for limiters fill their chunks beyond the limit of their queue", async () => {
+  await using db = await testDb();
+  const calls: number[] = [];
+  const worker = defineChunkWorker<Args>({
+    name: "work",
+    chunk: { size: 10 },
+    limiters: [defineLimiter({ name: "index", concurrency: 25 })],
+    perform: (jobs) => void calls.push(jobs.length),
+  });
+  await enqueue(db, worker, 45);
+  const engine = started(db, {
+    workers: [worker],
+    queues: { default: { limit: 1 } },
+  });
+  await engine.tick({ budgetMs: 5_000 });
+  assert.deepEqual(calls, [10, 10, 10, 10, 5]);
+  await engine.stop();
+});
+
+Deno.test("small ticks run other jobs beside chunks and limited jobs, whichever were there first", async () => {
+  await using db = await testDb();
+  const ran: string[] = [];
+  const chunked = defineChunkWorker<Args>({
+    name: "chunked",
+    chunk: { size: 10 },
+    perform: (jobs) => void ran.push(...jobs.map(() => "chunked")),
+  });
+  const other = (name: string, concurrency?: number) =>
+    defineWorker<Args>({
+      name,
+      ...(concurrency !== undefined &&
+        { limiters: [defineLimiter({ name, concurrency })] }),
+      perform: () => void ran.push(name),
+    });
+  const workers = [chunked, other("plain"), other("limited", 100)];
+  for (const worker of workers) await enqueue(db, worker, 50);
+  const engine = started(db, {
+    workers,
+    queues: { default: { limit: 10 } },
+  });
+  for (let n = 0; n < 6; n++) {
+    await engine.tick({ budgetMs: 5_000, maxJobs: 7 });
+  }
+  assert.equal(ran.length, 42);
+  assert.deepEqual([...new Set(ran)].sort(), ["chunked", "limited", "plain"]);
+  await engine.stop();
+});
