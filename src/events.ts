@@ -1,3 +1,5 @@
+import { unawaited } from "./unawaited.ts";
+
 /**
  * What the engine tells a host's telemetry: a closed catalogue. Labels come from
  * small sets (workers, queues, services); ids and messages are never labels.
@@ -137,7 +139,7 @@ export function quietly(onEvent: OnEvent | undefined): OnEvent {
   if (onEvent === undefined) return () => {};
   return (event) => {
     try {
-      onEvent(event);
+      unawaited(onEvent(event));
     } catch {
       // The host's own sink is broken; there is nobody left to tell.
     }

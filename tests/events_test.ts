@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { faultOf } from "../src/events.ts";
+import { faultOf, quietly } from "../src/events.ts";
+
+Deno.test("a sink that throws, or rejects when nobody waits, brings nothing down", async () => {
+  const event = { type: "jobs_staged", jobs: 1 } as const;
+  quietly(() => {
+    throw new Error("full");
+  })(event);
+  quietly(() => Promise.reject(new Error("gone")) as never)(event);
+  quietly(undefined)(event);
+  // What rejects and has no reader is told after a turn of the event loop.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+});
 
 Deno.test("faultOf() names a hook that failed and a service that threw, and is silent about the rest", () => {
   const hook = { type: "hook_ran", worker: "mail", hook: "onSuccess" } as const;

@@ -1,4 +1,5 @@
 import { assert } from "../assert.ts";
+import { unawaited } from "../unawaited.ts";
 import { parseDelayMs } from "./job.ts";
 
 /** A run whose attempt failed, as a worker's own backoff sees it. */
@@ -54,7 +55,9 @@ export function chooseBackoffMs(
 ): number {
   if (backoff === undefined) return backoffMs(run, random);
   try {
-    return parseDelayMs(backoff(run)) ?? backoffMs(run, random);
+    const answer: unknown = backoff(run);
+    unawaited(answer);
+    return parseDelayMs(answer) ?? backoffMs(run, random);
   } catch {
     return backoffMs(run, random);
   }

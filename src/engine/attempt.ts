@@ -1,3 +1,4 @@
+import { unawaited } from "../unawaited.ts";
 import { parseArgs } from "./args.ts";
 import type { Clock } from "./clock.ts";
 import type { HookCalls } from "./hook_calls.ts";
@@ -116,6 +117,7 @@ function chosenTimeoutMs(
   if (typeof timeoutMs !== "function") return timeoutMs;
   const chosen: unknown = timeoutMs(run as never);
   if (chosen === null || isTimeoutMs(chosen)) return chosen;
+  unawaited(chosen);
   const is = typeof chosen === "number" ? String(chosen) : typeof chosen;
   const error = new TypeError(
     `timeoutMs of ${name} answered ${is}; it is whole milliseconds from 1, ` +

@@ -1,5 +1,6 @@
 import { isSealed } from "../domain/sealed_args.ts";
 import type { OnEvent } from "../events.ts";
+import { unawaited } from "../unawaited.ts";
 import type { JobId } from "../domain/job.ts";
 import { type AbortKind, AbortReason } from "./abort_reason.ts";
 import type { AnyWorker } from "./any_worker.ts";
@@ -169,12 +170,13 @@ export class ChunkCall {
     const { settler } = this.#options;
     const worker = this.#worker;
     const late = this.#unsettled();
-    for (const run of late) run.abort("timeout");
+    // Those with an answer too: then nobody waits for anything of the call.
+    for (const run of this.#chunk.runs) run.abort("timeout");
     for (const run of late) {
       const error = timeoutError(run, worker);
       settler.fail(run, { worker, kind: "timed_out", error });
     }
-    for (const run of late) settler.letGo(run);
+    for (const run of this.#chunk.runs) settler.letGo(run);
   }
 
   #unsettled(): ChunkedRun[] {
@@ -216,8 +218,16 @@ export class ChunkCall {
       get signal() {
         return signal();
       },
-      complete: (job, output) =>
-        this.#answer(job, (run) => settler.end(run, { worker, value: output })),
+      complete: (job, output) => {
+        if (output instanceof Promise) {
+          unawaited(output);
+          throw new TypeError(
+            "Cannot complete: the output is a promise, and the work of the job " +
+              "may still fail; await it first",
+          );
+        }
+        this.#answer(job, (run) => settler.end(run, { worker, value: output }));
+      },
       fail: (job, error) => this.#answer(job, (run) => this.#fail(run, error)),
       decide: (job, verdict) => {
         if (!isVerdict(verdict)) {

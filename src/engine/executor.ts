@@ -191,8 +191,8 @@ export class Executor {
   /** Gives back what runs, whatever it still does. */
   giveBackRuns(): void {
     for (const run of this.#runs) {
-      if (run.settled) continue;
-      this.#settler.giveBack(run);
+      if (!run.settled) this.#settler.giveBack(run);
+      // Also of a call that has answered for all of its jobs, and goes on.
       this.#letGo(run);
     }
   }
@@ -272,7 +272,7 @@ export class Executor {
   /** Of a chunk none is let go before all of them are. */
   #letGo(run: Run): void {
     const runs = run instanceof ChunkedRun ? run.chunk?.runs ?? [] : [run];
-    if (!runs.every((each) => each.settled)) return;
+    if (run.overstays || !runs.every((each) => each.settled)) return;
     for (const each of runs) {
       if (each.overstays) continue;
       each.overstays = true;

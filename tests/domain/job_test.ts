@@ -109,6 +109,8 @@ Deno.test("chooseBackoffMs() falls back when a worker's own backoff throws or an
   assert.equal(choose(() => NaN), 17_000);
   assert.equal(choose(() => -5), 17_000);
   assert.equal(choose(() => undefined as never), 17_000);
+  const rejected = Promise.reject(new Error("nobody waits for it"));
+  assert.equal(choose(() => rejected as never), 17_000);
   assert.equal(
     choose(() => {
       throw new Error("bug");

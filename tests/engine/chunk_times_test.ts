@@ -89,6 +89,44 @@ Deno.test("the timeout is of the call: jobs without an answer have failed, and i
   assert.equal(outcomes().length, 6);
 });
 
+Deno.test("a call that answered for all of its jobs and goes on is told when it takes too long, and nobody waits for it", async () => {
+  const { executor, clock, calls, outcomes } = heldWorld({
+    chunk: { size: 2 },
+    timeoutMs: 100,
+  });
+  executor.accept(jobs(1, 2));
+  await settle();
+  const [call] = calls;
+  for (const job of call?.jobs ?? []) call?.chunk.complete(job);
+  assert.deepEqual(outcomes(), ["1 completed", "2 completed"]);
+  assert.ok(!executor.isIdle);
+  await clock.advanceMs(100);
+  const reason = call?.chunk.signal.reason as AbortReason;
+  assert.equal(reason.kind, "timeout");
+  assert.ok(executor.isIdle);
+  assert.equal(outcomes().length, 2);
+  call?.end();
+  await settle();
+  assert.equal(executor.runs.size, 0);
+  assert.ok(executor.isIdle);
+});
+
+Deno.test("no run is waited for after what runs was given back, also of a call that answered for all", async () => {
+  const { executor, calls, outcomes } = heldWorld({ chunk: { size: 2 } });
+  executor.accept(jobs(1, 2));
+  await settle();
+  const [call] = calls;
+  for (const job of call?.jobs ?? []) call?.chunk.complete(job);
+  executor.abort("shutdown");
+  assert.equal((call?.chunk.signal.reason as AbortReason).kind, "shutdown");
+  executor.giveBackRuns();
+  assert.ok(executor.isIdle);
+  call?.end();
+  await settle();
+  assert.ok(executor.isIdle);
+  assert.deepEqual(outcomes(), ["1 completed", "2 completed"]);
+});
+
 Deno.test("a job whose deadline has passed does not go into the call, and one whose deadline passes leaves it", async () => {
   const { executor, calls, clock, outcomes } = heldWorld({
     chunk: { size: 10, waitMs: 500 },

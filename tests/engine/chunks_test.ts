@@ -231,6 +231,10 @@ Deno.test("an answer that could be misread fails the jobs it was meant for, and 
     },
     (_jobs, chunk) => chunk.complete({ jobId: "99" }),
     (jobs, chunk) => chunk.decide(jobs[0] as ChunkJob, {} as never),
+    (jobs, chunk) => {
+      const failing = Promise.reject(new Error("its own work failed"));
+      chunk.complete(jobs[0] as ChunkJob, failing);
+    },
   ];
   const said: string[] = [];
   for (const perform of wrong) {
@@ -245,6 +249,7 @@ Deno.test("an answer that could be misread fails the jobs it was meant for, and 
   assert.match(said[1] ?? "", /1 has its answer already/);
   assert.match(said[2] ?? "", /99 is no job of this call/);
   assert.match(said[3] ?? "", /snooze\(\), cancel\(\) or discard\(\)/);
+  assert.match(said[4] ?? "", /the output is a promise.*await it first/);
 });
 
 Deno.test("a job whose args do not parse fails alone, and one of newer code waits alone", async () => {
