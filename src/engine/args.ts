@@ -1,5 +1,6 @@
 import { redactedFieldsOf } from "../domain/redaction.ts";
-import { isSealed } from "../domain/sealed_args.ts";
+import { isSealed, sealedPartOf } from "../domain/sealed_args.ts";
+import { isAtOrUnder, overlap } from "../domain/secret_paths.ts";
 import { checkLeft } from "./redacted_args.ts";
 import type { JsonObject } from "./run_context.ts";
 import type { Sealer } from "./sealer.ts";
@@ -38,8 +39,9 @@ export interface StoredArgs {
  * The args of a run: decrypted, upgraded, and as its worker's schema reads them.
  * It does not miss what was redacted.
  *
- * @throws {Error} If they can not be decrypted, an upgrade throws or they do not match: a normal failure of the attempt. The
- * worker may have changed since they were stored.
+ * @throws {Error} If they can not be decrypted, an upgrade throws or they do not
+ * match: a normal failure of the attempt. The worker may have changed since they
+ * were stored.
  */
 export async function parseArgs(
   worker: AnyWorker,
@@ -54,10 +56,40 @@ export async function parseArgs(
     ? await checkArgs(worker, args)
     : await checkLeft(worker.args, { args, redacted });
   if (check.ok) return check.args;
-  const [first] = check.issues;
-  const error = new Error(
-    `Cannot run the job: ${first?.path ?? "args"}: ${first?.message ?? ""}`,
-  );
+  const [first = { path: "args", message: "" }] = check.issues;
+  const { path, message } = asTold(first, encryptedPaths(worker, stored));
+  const error = new Error(`Cannot run the job: ${path}: ${message}`);
   error.name = "InvalidArgsError";
   throw error;
+}
+
+/** What was encrypted of the args, and what would be now; `true`: all of them. */
+function encryptedPaths(
+  { secrets }: AnyWorker,
+  stored: JsonObject,
+): true | readonly string[] {
+  const part = sealedPartOf(stored);
+  if (part !== null && part.fields === undefined) return true;
+  const now = secrets?.encrypt ?? [];
+  return now === true || [...now, ...part?.fields ?? []];
+}
+
+/**
+ * An issue as it may be stored: the message of a schema, and the path below what is
+ * encrypted, often quote what they are about.
+ */
+function asTold(issue: Issue, encrypted: true | readonly string[]): Issue {
+  const message = "does not match its schema, which is all that is told of " +
+    "what is encrypted";
+  if (encrypted === true) return { path: "args", message };
+  const where = withoutPlaces(issue.path.split(".").slice(1));
+  const secret = encrypted.find((path) => where === "" || overlap(where, path));
+  if (secret === undefined) return issue;
+  const isInside = isAtOrUnder(where, secret);
+  return { path: isInside ? `args.${secret}` : issue.path, message };
+}
+
+/** Without places in lists, which paths of secrets pass by. */
+function withoutPlaces(names: readonly string[]): string {
+  return names.filter((name) => !/^\d+$/.test(name)).join(".");
 }

@@ -9,6 +9,7 @@ import { Fingerprints } from "../../src/engine/fingerprints.ts";
 import { Sealer } from "../../src/engine/sealer.ts";
 import { defineChunkWorker } from "../../src/engine/chunk_worker.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
+import type { StandardSchema } from "../../src/engine/standard_schema.ts";
 import type { YardmasterEvent } from "../../src/events.ts";
 import { retryJob } from "../../src/store/transitions.ts";
 import { drain } from "../../src/testing/testing.ts";
@@ -252,6 +253,52 @@ Deno.test("args that somebody changed fail the attempt, and the error names only
     "DecryptionError: Cannot decrypt: it is not in the shape in which it was " +
     "encrypted",
   ]);
+});
+
+Deno.test("what a schema says of encrypted args when they run is stored nowhere", async () => {
+  await using db = await testDb();
+  const paths = [["card", NUMBER], ["card", "number", 0, TOKEN], ["card"], []];
+  for (const encrypt of [true, ["card.number"]] as const) {
+    for (const path of [...paths, ["customer"]]) {
+      const says = {
+        message: path[0] === "customer" ? "is gone" : `received ${NUMBER}`,
+        path: path[1] === NUMBER ? ["card", "number", NUMBER] : path,
+      };
+      const schema: StandardSchema = {
+        "~standard": {
+          version: 1,
+          vendor: "test",
+          validate: () => ({ issues: [says] }),
+        },
+      };
+      const common = { name: "changed", encrypt, perform: () => {} };
+      const engine = engineOf(db);
+      const once = { maxAttempts: 1 };
+      await engine.enqueue(defineWorker(common), { card: args.card }, once);
+      await drain({
+        database: db,
+        workers: [defineWorker({ ...common, args: schema })],
+        encryption: BOTH_KEYS,
+      });
+    }
+  }
+  await nowhere(db);
+  const told = await db.query<{ message: string }>(sql`
+    select message from yardmaster.attempt_events where kind = 'failed'
+    order by id
+  `);
+  const all = "does not match its schema, which is all that is told";
+  assert.deepEqual(
+    told.map(({ message }) => message.replace(/ of what is .*$/, "")),
+    [
+      ...Array(5).fill(`args: ${all}`),
+      `args.card.number: ${all}`,
+      `args.card.number: ${all}`,
+      `args.card: ${all}`,
+      `args: ${all}`,
+      "args.customer: is gone",
+    ].map((each) => `InvalidArgsError: Cannot run the job: ${each}`),
+  );
 });
 
 Deno.test("a worker that no longer encrypts still runs what it encrypted", async () => {
