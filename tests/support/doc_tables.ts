@@ -98,7 +98,7 @@ const RUN_ENDS: Readonly<Record<RunEnd, string>> = {
   discarded: "it said that no attempt can help",
   expired: "the deadline of its job passed",
   given_back:
-    "it was interrupted, or its args are newer than the code, and its job went back",
+    "it was interrupted, or this process can not read its args yet, and its job went back",
 };
 
 const OVERLAPS: Readonly<Record<CronOverlap, string>> = {
@@ -307,10 +307,15 @@ function refusalRow(name: Refusal): Row {
 function errorRows(): Row[] {
   const text = source("src/errors.ts");
   const pattern =
-    /\/\*\* (.*?) \*\/\nexport class (\w+) extends Error \{[\s\S]*?readonly code = "(\w+)"/g;
+    /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport class (\w+) extends Error \{[\s\S]*?readonly code(.*);/g;
   return [...text.matchAll(pattern)].map((
     [, says = "", name = "", known = ""],
-  ) => [code(name), code(known), says]);
+  ) => [
+    code(name),
+    [...known.matchAll(/"(\w+)"/g)].map(([, each = ""]) => code(each))
+      .join(" or "),
+    says.replaceAll(/\n \* ?/g, " ").trim(),
+  ]);
 }
 
 /** What stands above each member of an interface, in order. */
