@@ -5,6 +5,7 @@ import { forgetReceipt, type JobReceipt } from "../store/receipts.ts";
 import type { AnyWorker } from "./any_worker.ts";
 import { checkOptions } from "./enqueue_options.ts";
 import type { Fingerprints } from "./fingerprints.ts";
+import { orTellSchema } from "./schema_fault.ts";
 import { toStored } from "./stored_json.ts";
 import type { Worker } from "./worker.ts";
 
@@ -54,7 +55,11 @@ export function receiptApi(
         { key, worker: worker.name },
         args.stored.value,
       );
-      return await forgetReceipt(own, await fingerprints.of(parts.asked));
+      const forgetting = forgetReceipt(own, await fingerprints.of(parts.asked));
+      // A transaction of the host's answers nothing any more once it failed.
+      return own === database
+        ? await orTellSchema(own, forgetting, "forget")
+        : await forgetting;
     },
   };
 }

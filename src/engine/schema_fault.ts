@@ -14,13 +14,14 @@ const UNDEFINED_TABLE = "42P01";
 export async function orTellSchema<T>(
   db: Database,
   work: Promise<T>,
+  action: "enqueue" | "forget" = "enqueue",
 ): Promise<T> {
   try {
     return await work;
   } catch (error) {
     const isAboutSchema = error instanceof Error && "code" in error &&
       error.code === UNDEFINED_TABLE;
-    if (isAboutSchema) mustWork(await migrationStatus(db), "enqueue");
+    if (isAboutSchema) mustWork(await migrationStatus(db), action);
     throw error;
   }
 }

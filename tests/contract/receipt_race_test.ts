@@ -5,6 +5,7 @@ import { sql } from "../../src/db/sql.ts";
 import { createEngine } from "../../src/engine/engine.ts";
 import type { JobId } from "../../src/domain/job.ts";
 import { enqueueJobs, type EnqueueResult } from "../../src/engine/enqueue.ts";
+import { receiptApi } from "../../src/engine/receipts.ts";
 import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
 import { SchemaVersionError } from "../../src/errors.ts";
 import { pruneReceipts } from "../../src/store/receipts.ts";
@@ -245,7 +246,9 @@ Deno.test("on a schema without receipts who asks for one is told of it, and othe
   ];
   const isTold = (error: unknown) =>
     error instanceof SchemaVersionError && error.version === 4 &&
-    /^Cannot enqueue: .* run "yardmaster migrate up"/.test(error.message);
+    /^Cannot (?:enqueue|forget): .* run "yardmaster migrate up"/.test(
+      error.message,
+    );
 
   assert.deepEqual(results.map(({ status }) => status), [
     "inserted",
@@ -254,4 +257,6 @@ Deno.test("on a schema without receipts who asks for one is told of it, and othe
   await assert.rejects(engine.enqueue(charge, { order: 1 }), isTold);
   const input = { worker: charge, args: { order: 1 } };
   await assert.rejects(engine.enqueueMany([input, input]), isTold);
+  const { forget } = receiptApi(db, tools.fingerprints);
+  await assert.rejects(forget(charge, { args: { order: 1 } }), isTold);
 });
