@@ -195,6 +195,8 @@ export class JobAwaiter {
     const found = await listEnds(database, batch.map(({ jobId }) => jobId));
     const outputs = await this.#outputsOf(found);
     for (const end of found) this.#tell(end, outputs.get(end.jobId));
+    const told = new Set(found.map(({ jobId }) => jobId));
+    for (const each of batch) if (!told.has(each.jobId)) each.missing = false;
     const silent = batch.filter((each) =>
       this.#awaited.get(each.jobId) === each && each.announceMs <= nowMs
     );

@@ -148,6 +148,32 @@ Deno.test("awaitJob() answers at once for what no job can be, and looks twice fo
   await engine.stop();
 });
 
+Deno.test("a job that is missing at one look, and at another much later, is not unknown", async () => {
+  await using db = await testDb();
+  const jobId: JobId = "12345";
+  const missing = { jobId, state: null, worker: null };
+  const ended = {
+    ...missing,
+    worker: "work",
+    state: "cancelled",
+    attempt: 1,
+    finishedAt: db.nowAt(),
+    kind: "cancelled",
+    message: null,
+  };
+  const looks: unknown[][] = [[missing], [], [missing], [ended]];
+  const engine = engineOf({
+    schema: db.schema,
+    now: db.now,
+    transaction: (work) => db.transaction(work),
+    script: (text) => db.script(text),
+    query: () => Promise.resolve(looks.shift() ?? []) as never,
+  });
+  const end = await engine.awaitJob(jobId, { timeoutMs: 10_000 });
+  assert.equal(end.status, "cancelled");
+  await engine.stop();
+});
+
 Deno.test("awaitJob() times out, and refuses a time that is out of bounds", async () => {
   await using db = await testDb();
   const clock = createTestClock();
