@@ -47,23 +47,32 @@ export async function enqueueJob(
   const preparation = await prepare(input, tools);
   if (!preparation.ok) return { status: "invalid", issues: preparation.issues };
   const { prepared } = preparation;
-  const answer = await inserter.insert(prepared.insert);
+  const answer = await againAfterDeadlock(() =>
+    inserter.insert(prepared.insert)
+  );
   if (answer.status === "inserted" || !mayOverwrite(prepared)) {
     return toResult(prepared, { answer });
   }
   const batch = [prepared];
   const settling = { batch, answers: [answer], refused: null };
-  const [result] = await settle(db, { ...settling, tries: LOOKS_MAX });
+  const [result] = await againAfterDeadlock(() =>
+    settle(db, { ...settling, tries: LOOKS_MAX })
+  );
   if (result === undefined) throw new TypeError("an insert has no answer");
   return result;
 }
 
-/** Checks and inserts jobs. One statement for up to 10,000. */
+/**
+ * Checks and inserts jobs. One statement for up to 10,000.
+ *
+ * @param isInside A transaction is open, and ends with the first error.
+ */
 export async function enqueueJobs(
   db: Database,
-  { inputs, tools }: {
+  { inputs, tools, isInside = false }: {
     readonly inputs: readonly EnqueueInput[];
     readonly tools: PrepareTools;
+    readonly isInside?: boolean;
   },
 ): Promise<EnqueueResult[]> {
   const preparations = await prepareAll(inputs, tools);
@@ -73,10 +82,13 @@ export async function enqueueJobs(
   }
   const batches = toBatches(valid);
   // What takes more than one statement is all or nothing.
-  const isLong = valid.some((item) => item.gated || mayOverwrite(item));
-  const results = batches.length <= 1 && !isLong
-    ? await insertAll(db, batches)
-    : await insertTogether(db, batches);
+  const isLong = batches.length > 1 ||
+    valid.some((item) => item.gated || mayOverwrite(item));
+  const insert = isLong
+    ? () => db.transaction((tx) => insertAll(tx, batches))
+    : () => insertAll(db, batches);
+  const mayRepeat = isLong || !isInside;
+  const results = mayRepeat ? await againAfterDeadlock(insert) : await insert();
   let next = 0;
   return preparations.map((item) => {
     if (!item.ok) return { status: "invalid", issues: item.issues };
@@ -126,14 +138,11 @@ function toBatches(prepared: readonly Prepared[]): Prepared[][] {
 /** How often two that ask for the same unique jobs may be in each other's way. */
 const DEADLOCKS_MAX = 5;
 
-/** All or nothing, also when it takes several statements. */
-async function insertTogether(
-  db: Database,
-  batches: readonly (readonly Prepared[])[],
-): Promise<EnqueueResult[]> {
+/** What is all or nothing by itself, or in a transaction of its own. */
+async function againAfterDeadlock<T>(insert: () => Promise<T>): Promise<T> {
   for (let deadlocks = 0;; deadlocks++) {
     try {
-      return await db.transaction((tx) => insertAll(tx, batches));
+      return await insert();
     } catch (error) {
       // One statement takes its keys in order, two do not. Nothing was written.
       const isDeadlock = error instanceof Error && "code" in error &&

@@ -85,7 +85,7 @@ export class Enqueuer {
     // asked for any more.
     const results = database === undefined
       ? await orTellSchema(own, enqueueJobs(own, { inputs, tools }))
-      : await enqueueJobs(database, { inputs, tools });
+      : await enqueueJobs(database, { inputs, tools, isInside: true });
     this.#tell(results, { committed: database === undefined });
     return results;
   }

@@ -120,6 +120,42 @@ Deno.test("enqueueJobs() inserts when who asked first rolls back, and only once"
   assert.equal(await jobsOf(world.db), 1);
 });
 
+Deno.test("enqueue() and enqueueMany() that a transaction of the host locks out begin again, and are answered", async () => {
+  await using world = await testPostgres();
+  const [host, one, many] = await connections(world, 3);
+  assert.ok(host && one && many);
+  // Who has waited for two seconds looks, and is the one that is sent away.
+  for (const db of [one, many]) await db.script("set deadlock_timeout = '2s'");
+  const input = (order: number, idempotencyKey: string) => {
+    return { worker: only, args: { order }, options: { idempotencyKey } };
+  };
+  const ways: readonly (() => Promise<EnqueueResult[]>)[] = [
+    () => {
+      const { worker, args, options } = input(1, "a");
+      const engine = createEngine({ database: one, notify: false });
+      return Promise.all([engine.enqueue(worker, args, options)]);
+    },
+    () =>
+      createEngine({ database: many, notify: false }).enqueueMany([
+        input(1, "a"),
+      ]),
+  ];
+  for (const enqueue of ways) {
+    await world.reset();
+    let theirs: Promise<EnqueueResult[]> | undefined;
+    await host.transaction(async (tx) => {
+      await tx.script("set local deadlock_timeout = '60s'");
+      await enqueueJobs(tx, { inputs: [input(2, "b")], tools });
+      theirs = enqueue();
+      await isWaiting(world.db);
+      await enqueueJobs(tx, { inputs: [input(1, "a")], tools });
+    });
+    const [result] = await theirs ?? [];
+    assert.ok(result?.status === "conflict");
+    assert.equal(result.by, "unique");
+  }
+});
+
 Deno.test("enqueueJobs() of the same in opposite orders never deadlocks, and inserts each once", async () => {
   await using world = await testPostgres();
   const dbs = await connections(world, 6);
