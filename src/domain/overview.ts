@@ -10,6 +10,7 @@ import {
   type Exemplar,
   failureExemplar,
   heldExemplar,
+  holdingExemplar,
   limitedExemplar,
   missedExemplar,
   openExemplar,
@@ -128,17 +129,21 @@ function sumOf(counts: readonly Counted[]): Counted {
   };
 }
 
-function blocked({ queues, overdue }: OverviewFacts): Bucket {
+function blocked({ queues, overdue, limiters }: OverviewFacts): Bucket {
   const unserved = queues.filter((queue) =>
     has(queue, "job_unserved") && !has(queue, "job_queue_paused")
   );
   const unknown = queues.filter((queue) => has(queue, "job_worker_unknown"));
   const late = overdue.jobId === null ? [] : [overdueExemplar(overdue)];
-  const count = unserved.length + unknown.length + late.length;
+  const holding = limiters.filter(({ cooldownUntil }) =>
+    cooldownUntil === null
+  );
+  const count = unserved.length + unknown.length + late.length +
+    holding.length;
   return bucket("blocked", {
     total: exactly(count),
     why: count === 0
-      ? sentence`Every queue with due work has a live executor that knows its workers.`
+      ? sentence`Every queue with due work has a live executor that knows its workers, and no limiter holds jobs back.`
       : listed([
         [unserved.length, {
           one: sentence`queue has work and no executor`,
@@ -152,11 +157,17 @@ function blocked({ queues, overdue }: OverviewFacts): Bucket {
           one: sentence`job is due and was not staged`,
           many: sentence`jobs are due and were not staged`,
         }],
+        [holding.length, {
+          one: sentence`limiter holds jobs back`,
+          many: sentence`limiters hold jobs back`,
+        }],
       ]),
     exemplars: [
       ...unserved.map(unservedExemplar),
       ...unknown.map(unknownExemplar),
       ...late,
+      // Last: it does what it was made for, and ends by itself.
+      ...holding.map(holdingExemplar),
     ],
   });
 }
@@ -164,11 +175,15 @@ function blocked({ queues, overdue }: OverviewFacts): Bucket {
 function waiting(facts: OverviewFacts): Bucket {
   const held = facts.queues.filter((queue) => has(queue, "job_queue_paused"));
   const { paused, retries, retryable } = facts;
+  const cooling = facts.limiters.filter(({ cooldownUntil }) =>
+    cooldownUntil !== null
+  );
   const limited = facts.queues.filter((queue) =>
     isOpen(queue) && queue.limited.count > 0
   );
   const inLine = sumOf(limited.map((queue) => queue.limited));
-  const count = held.length + paused.length + retryable.count + inLine.count;
+  const count = held.length + cooling.length + paused.length +
+    retryable.count + inLine.count;
   return bucket("waiting", {
     total: { count, capped: retryable.capped || inLine.capped },
     why: count === 0
@@ -177,6 +192,10 @@ function waiting(facts: OverviewFacts): Bucket {
         [held.length, {
           one: sentence`queue with work is paused`,
           many: sentence`queues with work are paused`,
+        }],
+        [cooling.length, {
+          one: sentence`limiter with work cools down`,
+          many: sentence`limiters with work cool down`,
         }],
         [paused.length, {
           one: sentence`cron entry is paused`,
@@ -193,6 +212,7 @@ function waiting(facts: OverviewFacts): Bucket {
       ]),
     exemplars: [
       ...held.map(heldExemplar),
+      ...cooling.map(holdingExemplar),
       ...paused.map(pausedExemplar),
       ...limited.map(limitedExemplar),
       ...retries.map(retryExemplar),

@@ -6,6 +6,7 @@ import type {
   BusyQueue,
   Counted,
   FailureGroup,
+  HoldingLimiter,
   MissedFires,
   NextRetry,
   OverviewFacts,
@@ -151,6 +152,21 @@ export function limitedExemplar({ name, limited }: BusyQueue): Exemplar {
   };
 }
 
+/** A limiter that is full, or that cools down, and jobs that wait for it. */
+export function holdingExemplar(
+  { name, cooldownUntil, lines }: HoldingLimiter,
+): Exemplar {
+  const waiting = sentence`Lines of jobs that wait for it: ${counted(lines)}.`;
+  return {
+    resource: { type: "limiter", id: name },
+    diagnosis: cooldownUntil === null ? "limiter_holding" : "limiter_cooling",
+    title: sentence`Limiter ${{ kind: "name", value: name }}`,
+    detail: cooldownUntil === null
+      ? sentence`It holds jobs back until enough of it is free. ${waiting}`
+      : sentence`It cools down: over ${cooldownUntil}. ${waiting}`,
+  };
+}
+
 /** A paused cron entry. */
 export function pausedExemplar(
   { name, pausedAt, pausedBy }: PausedEntry,
@@ -180,16 +196,20 @@ export function retryExemplar(
 
 /** A queue that is being worked. */
 export function openExemplar(queue: BusyQueue): Exemplar {
-  const { name, oldestAt, servedBy, reasons } = queue;
+  const { name, ready, limited, oldestAt, servedBy, reasons } = queue;
   const isFull = reasons.includes("job_queue_full");
   const full = isFull ? sentence` Every place is taken.` : sentence``;
   return {
     resource: { type: "queue", id: name },
     diagnosis: isFull ? "queue_full" : "queue_working",
     title: sentence`Queue ${{ kind: "name", value: name }}`,
-    detail: sentence`Jobs due: ${
-      dueIn(queue)
-    }, the oldest from ${oldestAt}. Live executors: ${servedBy}.${full}`,
+    detail: limited.count === 0
+      ? sentence`Jobs due: ${
+        counted(ready)
+      }, the oldest from ${oldestAt}. Live executors: ${servedBy}.${full}`
+      : sentence`Jobs that can be claimed: ${
+        counted(ready)
+      }. Live executors: ${servedBy}.${full}`,
   };
 }
 

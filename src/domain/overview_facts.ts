@@ -88,6 +88,15 @@ export function busyQueueOf(facts: BusyQueueFacts): BusyQueue {
   };
 }
 
+/** A limiter that holds jobs back. */
+export interface HoldingLimiter {
+  readonly name: string;
+  /** Of all of it and not of a key; null: it does not cool down. */
+  readonly cooldownUntil: Date | null;
+  /** Lines of jobs that wait for it. */
+  readonly lines: Counted;
+}
+
 /** A job that runs again by itself. */
 export interface NextRetry {
   readonly jobId: JobId;
@@ -115,6 +124,8 @@ export interface OverviewFacts {
   readonly missed: readonly MissedFires[];
   readonly paused: readonly PausedEntry[];
   readonly queues: readonly BusyQueue[];
+  /** Those with the most lines first. */
+  readonly limiters: readonly HoldingLimiter[];
   readonly retries: readonly NextRetry[];
   readonly retryable: Counted;
   /** Due for a minute and still not staged. */

@@ -11,7 +11,7 @@ export interface Verdict {
 
 /** Names the first thing to look at, or says that there is none. */
 export function verdictOf(
-  { healthyExecutors, queues }: OverviewFacts,
+  { healthyExecutors, queues, limiters }: OverviewFacts,
   buckets: readonly Bucket[],
 ): Verdict {
   const review = find(buckets, "needs_review");
@@ -20,6 +20,13 @@ export function verdictOf(
     const limited = queues.reduce((sum, queue) => sum + queue.limited.count, 0);
     return calm(healthyExecutors, find(buckets, "runnable").count + limited);
   }
+  const holding = limiters.filter(({ cooldownUntil }) =>
+    cooldownUntil === null
+  );
+  if (
+    healthyExecutors > 0 && review.count === 0 &&
+    blocked.count === holding.length
+  ) return busy(holding.length);
   const [first] = [...review.exemplars, ...blocked.exemplars];
   const look = first
     ? sentence`Look first at: ${first.title}.`
@@ -38,6 +45,16 @@ export function verdictOf(
     sentence: blocked.count === 0
       ? sentence`${asks}, and nothing is blocked. ${look}`
       : sentence`${asks}, and ${held}. ${look}`,
+  };
+}
+
+/** Limiters do what they were made for; it is worth a word, and no alarm. */
+function busy(limiters: number): Verdict {
+  return {
+    tone: "waiting",
+    sentence: limiters === 1
+      ? sentence`1 limiter holds jobs back, and nothing else needs you right now.`
+      : sentence`${limiters} limiters hold jobs back, and nothing else needs you right now.`,
   };
 }
 

@@ -37,6 +37,7 @@ import {
 } from "./bundle.ts";
 import { controlTrail } from "./control_trail.ts";
 import { limiterChronology } from "./limiter_chronology.ts";
+import { ruleSentence } from "./limiter_rule.ts";
 
 /** Everything that is read of a limiter. */
 interface Seen {
@@ -156,16 +157,6 @@ function holdingSentence(
   return limiter.partitionBy === null
     ? sentence`Lines of jobs that wait for it: ${lanes}. It lets ${capacity} pass.`
     : sentence`Lines of jobs that wait for keys of it: ${lanes}. Each key lets ${capacity} pass.`;
-}
-
-function ruleSentence({ limiter, capacity }: LimiterStatus): Sentence {
-  const { perMs, kind, partitionBy } = limiter;
-  const each = partitionBy === null ? sentence`` : sentence` for each key`;
-  if (perMs === null) return sentence`${capacity} at a time${each}`;
-  const seconds = sentence`${capacity} in ${perMs / 1_000} s${each}`;
-  return kind === "token_bucket"
-    ? sentence`${seconds}, refilled evenly`
-    : sentence`${seconds}, in fixed windows`;
 }
 
 function relatedOf(seen: Seen): readonly RelatedEvidence[] {

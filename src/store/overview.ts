@@ -15,20 +15,31 @@ import {
   type UnwellExecutor,
 } from "../domain/overview_facts.ts";
 import { listBusyQueueFacts } from "./explain_queue.ts";
+import { listHoldingLimiters } from "./holding_limiters.ts";
 
 /** Reads everything that the overview says. */
 export async function readOverview(db: Database): Promise<OverviewFacts> {
-  const [work, unwell, failed, missed, paused, queues, retries, changes] =
-    await Promise.all([
-      countWork(db),
-      listUnwellExecutors(db),
-      listFailureGroups(db),
-      listMissedFires(db),
-      listPausedEntries(db),
-      listBusyQueueFacts(db),
-      listNextRetries(db),
-      listRecentChanges(db),
-    ]);
+  const [
+    work,
+    unwell,
+    failed,
+    missed,
+    paused,
+    queues,
+    limiters,
+    retries,
+    changes,
+  ] = await Promise.all([
+    countWork(db),
+    listUnwellExecutors(db),
+    listFailureGroups(db),
+    listMissedFires(db),
+    listPausedEntries(db),
+    listBusyQueueFacts(db),
+    listHoldingLimiters(db),
+    listNextRetries(db),
+    listRecentChanges(db),
+  ]);
   return {
     healthyExecutors: work.healthyExecutors,
     executing: work.executing,
@@ -40,6 +51,7 @@ export async function readOverview(db: Database): Promise<OverviewFacts> {
     missed,
     paused,
     queues: queues.map(busyQueueOf),
+    limiters,
     retries,
     changes: changes.slice(0, 3),
     changed: {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { sql } from "../../src/db/sql.ts";
 import { bucketsOf } from "../../src/domain/overview.ts";
 import type { OverviewFacts } from "../../src/domain/overview_facts.ts";
+import { coolDownLimiter } from "../../src/store/limiter_cooldowns.ts";
 import { readOverview } from "../../src/store/overview.ts";
 import { givenCronEntry } from "../support/control_world.ts";
 import {
@@ -10,6 +11,14 @@ import {
   givenJob,
   givenQueue,
 } from "../support/job_world.ts";
+import {
+  API,
+  claimLimited,
+  givenExecutor as givenClaimer,
+  givenLimits,
+  givenWork,
+  PER_CUSTOMER,
+} from "../support/limiter_world.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
 import { Visitor } from "../support/visitor.ts";
 import { only, webHost, type WebHostOptions } from "../support/web_host.ts";
@@ -202,6 +211,7 @@ Deno.test("the overview says more than it counted when a bound was reached", () 
     missed: [],
     paused: [],
     queues: [],
+    limiters: [],
     retries: [],
     retryable: { count: 10_000, capped: true },
     overdue: { count: 0, capped: false, jobId: null },
@@ -271,4 +281,41 @@ Deno.test("GET / writes nothing, and a refresh gets the buckets alone", async ()
   assert.equal(part.status, 200);
   assert.match(html, /^<header class="page-head"/);
   assert.doesNotMatch(html, /<html|<nav/);
+});
+
+Deno.test("the overview tells a limiter that holds jobs back from one that cools down, and leads to both", async () => {
+  await using db = await testDb();
+  await givenLimits(db, [API, PER_CUSTOMER]);
+  await givenWork(db, Array.from({ length: 4 }, () => ({ customer: "7" })));
+  const executorId = await givenClaimer(db);
+  await claimLimited(db, executorId);
+
+  const holding = await overview(db);
+  assert.match(
+    holding,
+    /1 limiter holds jobs back, and nothing else needs you right now/,
+  );
+  assert.match(
+    holding,
+    /Blocked 1 .*Limiter per_customer It holds jobs back until enough of it is free\. Lines of jobs that wait for it: 1\./,
+  );
+  assert.match(holding, /Review blocked limiters/);
+  assert.match(holding, /Waiting 2 2 jobs wait for their limiters\./);
+
+  await coolDownLimiter(db, {
+    limiter: "per_customer",
+    key: null,
+    forMs: 2 * MINUTE_MS,
+    reason: "It answers 429",
+    by: "ops-demo",
+    extendsOnly: false,
+  });
+  const cooling = await overview(db);
+  assert.match(cooling, /Nothing needs you right now\./);
+  assert.match(cooling, /Blocked 0/);
+  assert.match(
+    cooling,
+    /Limiter per_customer It cools down: over in 2 min\. Lines of jobs that wait for it: 1\./,
+  );
+  assert.match(cooling, /Review limiters that cool down/);
 });

@@ -91,7 +91,9 @@ function factRow(fact: LimiterFact, context: Placed): Markup {
         numbersOf(details)
       }${reason}${job}</span>`,
       CAUSES[causeOf(fact)],
-      isOfAll(fact) ? text`All` : shownKey(limiter, { key, show }),
+      isOfAll(fact)
+        ? limiter.partitionBy === null ? text`All jobs` : text`All keys`
+        : html`<span class="long">${shownKey(limiter, { key, show })}</span>`,
       eligibleAt === null ? none() : timeBoth(eligibleAt, now),
       principal === null
         ? text`The engine`

@@ -214,7 +214,9 @@ export function limiterHolders(
             columns: HOLDER_COLUMNS,
             cells: [
               jobLink(holder.jobId, context),
-              shownKey(limiter, { key: holder.key, show }),
+              html`<span class="long">${
+                shownKey(limiter, { key: holder.key, show })
+              }</span>`,
               show("name", holder.worker, { type: "job", id: holder.jobId }),
               holder.executor === null
                 ? html`<span class="muted">Gone</span>`

@@ -18,6 +18,7 @@ export interface OverviewLinks {
   readonly failed: Href | null;
   readonly retryable: Href | null;
   readonly queues: Href | null;
+  readonly limiters: Href | null;
   readonly cron: Href | null;
   readonly audit: Href | null;
 }
@@ -79,12 +80,13 @@ export function overviewBody(
 
 /** One way on for each bucket: to the page where its first exemplar is dealt with. */
 function leadOf(
-  { status, total }: Bucket,
+  bucket: Bucket,
   { facts, links }: {
     readonly facts: OverviewFacts;
     readonly links: OverviewLinks;
   },
 ): BucketLead | null {
+  const { status, total } = bucket;
   if (total === null || total.count === 0 && status !== "resolved") return null;
   switch (status) {
     case "needs_review":
@@ -94,7 +96,7 @@ function leadOf(
         ? lead(text`Review discarded jobs`, links.failed)
         : lead(text`Review cron entries`, links.cron);
     case "blocked":
-      return lead(text`Review blocked queues`, links.queues);
+      return blockedLead(bucket, links);
     case "waiting":
       return waitingLead(facts, links);
     case "runnable":
@@ -106,12 +108,24 @@ function leadOf(
   }
 }
 
+function blockedLead(
+  { exemplars }: Bucket,
+  links: OverviewLinks,
+): BucketLead | null {
+  return exemplars[0]?.resource.type === "limiter"
+    ? lead(text`Review blocked limiters`, links.limiters)
+    : lead(text`Review blocked queues`, links.queues);
+}
+
 function waitingLead(
-  { queues, paused }: OverviewFacts,
+  { queues, limiters, paused }: OverviewFacts,
   links: OverviewLinks,
 ): BucketLead | null {
   if (queues.some(({ pausedAt }) => pausedAt !== null)) {
     return lead(text`Review paused queues`, links.queues);
+  }
+  if (limiters.some(({ cooldownUntil }) => cooldownUntil !== null)) {
+    return lead(text`Review limiters that cool down`, links.limiters);
   }
   return paused.length > 0
     ? lead(text`Review waiting cron entries`, links.cron)

@@ -87,9 +87,10 @@ function runbookLink(
 
 async function overviewLinks(c: PageContext): Promise<OverviewLinks> {
   const { paths, may } = c.var;
-  const [jobs, queues, cron, audit] = await Promise.all([
+  const [jobs, queues, limiters, cron, audit] = await Promise.all([
     may("view_jobs", { type: "page", id: "jobs" }),
     may("view_queues", { type: "page", id: "queues" }),
+    may("view_limiters", { type: "page", id: "limiters" }),
     may("view_cron", { type: "page", id: "cron" }),
     may("view_audit", { type: "page", id: "audit" }),
   ]);
@@ -98,6 +99,7 @@ async function overviewLinks(c: PageContext): Promise<OverviewLinks> {
     failed: jobs ? paths.jobs({ state: "discarded" }) : null,
     retryable: jobs ? paths.jobs({ state: "retryable" }) : null,
     queues: queues ? paths.queues() : null,
+    limiters: limiters ? paths.limiters() : null,
     cron: cron ? paths.cron() : null,
     audit: audit ? paths.audit() : null,
   };
