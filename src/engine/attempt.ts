@@ -75,18 +75,31 @@ export function setTimers(
   run: Run,
   { worker, clock, onExpired, onTimedOut }: TimersOptions,
 ): "expired" | "running" {
-  const { deadlineInMs } = run.job;
-  const nowMs = clock.monotonicMs() - run.pausedMs;
-  if (deadlineInMs !== null) {
-    const leftMs = deadlineInMs - (nowMs - run.claimedMs);
-    if (leftMs < 0) return "expired";
-    run.addTimer(clock.after(leftMs, onExpired));
-  }
+  if (setDeadline(run, { clock, onExpired }) === "expired") return "expired";
   const timeoutMs = timeoutMsOf(run, worker);
   if (timeoutMs !== null) {
+    const nowMs = clock.monotonicMs() - run.pausedMs;
     const leftMs = timeoutMs - (nowMs - (run.startedMs ?? nowMs));
     run.addTimer(clock.after(leftMs, onTimedOut));
   }
+  return "running";
+}
+
+/**
+ * Sets the timer of a run's deadline, if it has one.
+ *
+ * @returns Whether that has passed already.
+ */
+export function setDeadline(
+  run: Run,
+  { clock, onExpired }: Pick<TimersOptions, "clock" | "onExpired">,
+): "expired" | "running" {
+  const { deadlineInMs } = run.job;
+  if (deadlineInMs === null) return "running";
+  const nowMs = clock.monotonicMs() - run.pausedMs;
+  const leftMs = deadlineInMs - (nowMs - run.claimedMs);
+  if (leftMs < 0) return "expired";
+  run.addTimer(clock.after(leftMs, onExpired));
   return "running";
 }
 

@@ -5,7 +5,7 @@ import type { JobId } from "../domain/job.ts";
 import { type AbortKind, AbortReason } from "./abort_reason.ts";
 import type { AnyWorker } from "./any_worker.ts";
 import { parseArgs } from "./args.ts";
-import { timeoutError } from "./attempt.ts";
+import { setDeadline, timeoutError } from "./attempt.ts";
 import type { Chunk, ChunkedRun } from "./chunk.ts";
 import type { ChunkContext, ChunkJobRef } from "./chunk_worker.ts";
 import type { Clock } from "./clock.ts";
@@ -64,8 +64,8 @@ export class ChunkCall {
       run.startedMs = this.#beganMs;
       run.onAborted = (kind) => this.#told(kind);
     }
-    this.#turnSomeAway();
     this.#startTimers();
+    this.#turnSomeAway();
     await this.#readArgs();
     await this.#tellStart();
     const runs = this.#waiting();
@@ -146,19 +146,13 @@ export class ChunkCall {
   #startTimers(): void {
     const { settler, clock } = this.#options;
     for (const run of this.#waiting()) {
-      const { deadlineInMs } = run.job;
-      if (deadlineInMs === null) continue;
-      const nowMs = clock.monotonicMs() - run.pausedMs;
-      const leftMs = deadlineInMs - (nowMs - run.claimedMs);
-      if (leftMs < 0) {
-        settler.expire(run);
-        continue;
-      }
-      run.addTimer(clock.after(leftMs, () => {
+      const onExpired = () => {
         if (run.settled) return;
         settler.expire(run);
         settler.letGo(run);
-      }));
+      };
+      const answer = setDeadline(run, { clock, onExpired });
+      if (answer === "expired") settler.expire(run);
     }
     const { timeoutMs } = this.#worker;
     if (typeof timeoutMs !== "number") return;
