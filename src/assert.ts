@@ -7,8 +7,3 @@
 export function assert(fact: boolean, message: string): asserts fact {
   if (!fact) throw new TypeError(`Broken assertion: ${message}`);
 }
-
-/** Marks a place that no value of a closed union can reach. */
-export function unreachable(value: never): never {
-  throw new TypeError(`Broken assertion: unexpected ${String(value)}`);
-}

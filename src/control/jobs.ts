@@ -64,7 +64,7 @@ export const JOB_PLANS: Readonly<Record<JobAction, Plan>> = {
 };
 
 /** The repairs that are legal for a job in a state. */
-export function legalJobActions(state: JobState): JobAction[] {
+function legalJobActions(state: JobState): JobAction[] {
   const actions = Object.keys(REPAIRS) as JobAction[];
   return actions.filter((action) => REPAIRS[action].from.includes(state));
 }

@@ -11,8 +11,8 @@ import type { Acted, Outlook, Plan } from "./plan.ts";
 import { type Refused, refused } from "./refusal.ts";
 
 /** The smallest and the largest limit of a queue; the table holds no other. */
-export const LIMIT_MIN = 1;
-export const LIMIT_MAX = 10_000;
+const LIMIT_MIN = 1;
+const LIMIT_MAX = 10_000;
 
 /** The plans of what can be done to a queue. */
 export const QUEUE_PLANS: Readonly<

@@ -25,7 +25,7 @@ export const REFUSALS = [
 export type Refusal = typeof REFUSALS[number];
 
 /** What can be done instead, besides another action. */
-export const PLAIN_STEPS = [
+const PLAIN_STEPS = [
   "sign_in",
   "ask_for_permission",
   "ask_for_principal",

@@ -3,12 +3,12 @@ import cronstrue from "cronstrue";
 import { assert } from "../assert.ts";
 
 /** Fires that one question may ask for. */
-export const FIRES_MAX = 10_000;
+const FIRES_MAX = 10_000;
 const EXPRESSION_LENGTH_MAX = 256;
 const TIMEZONE_LENGTH_MAX = 64;
 
 /** The nicknames that are read. `@reboot` is no plan, so it is refused. */
-export const CRON_NICKNAMES = [
+const CRON_NICKNAMES = [
   "@yearly",
   "@annually",
   "@monthly",
@@ -105,11 +105,6 @@ export function parseCronExpression(
   } catch (error) {
     return { ok: false, message: refused(expression, faultOfCroner(error)) };
   }
-}
-
-/** Whether this runtime knows a time zone by an IANA name. */
-export function isTimezone(timezone: string): boolean {
-  return timezoneFault(timezone) === null;
 }
 
 /** The next `count` fires after an instant, in order. */

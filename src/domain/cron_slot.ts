@@ -210,7 +210,7 @@ function classWithoutSlot(
 }
 
 /** Whether an instant lies in a span in which a scheduler looked. */
-export function isCovered(
+function isCovered(
   at: Date,
   coverage: readonly CoverageSpan[],
 ): boolean {

@@ -1,6 +1,6 @@
 /**
  * How sure we are of what we show. Evidence says where it comes from and how
- * much of it there is; what is not recognised counts as unknown, never as good.
+ * much of it there is.
  */
 
 /** Where a piece of evidence comes from, the strongest first. */
@@ -49,24 +49,6 @@ export const COMPLETENESS_SENTENCES = {
   history_unavailable: "What happened is older than what is kept.",
   unknown: "Nothing can be said about how much evidence there is.",
 } as const satisfies Record<Completeness, string>;
-
-/** Reads a provenance from outside; anything else is `missing`. */
-export function parseProvenance(value: unknown): Provenance {
-  return PROVENANCES.find((known) => known === value) ?? "missing";
-}
-
-/** Reads a completeness from outside; anything else is `unknown`. */
-export function parseCompleteness(value: unknown): Completeness {
-  return COMPLETENESSES.find((known) => known === value) ?? "unknown";
-}
-
-/** The weaker of two provenances: a chain is as strong as its weakest part. */
-export function weakerProvenance(
-  one: Provenance,
-  other: Provenance,
-): Provenance {
-  return PROVENANCES.indexOf(one) < PROVENANCES.indexOf(other) ? other : one;
-}
 
 /**
  * The completeness of a whole made of these parts.

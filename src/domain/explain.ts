@@ -25,7 +25,7 @@ export interface Explanation {
 }
 
 /** A due job is staged within a second; a minute means that nobody does it. */
-export const STAGE_GRACE_MS = 60_000;
+const STAGE_GRACE_MS = 60_000;
 
 /** Tells why a job is where it is. */
 export function explainJob(facts: ExplainFacts): Explanation {
@@ -267,7 +267,7 @@ export function reasonEarliestAt(reason: Reason, at: Date): Date | null {
 }
 
 /** What is legal on a job in this state, and on the queue that it is in. */
-export function legalActions(
+function legalActions(
   state: JobState,
   { recorded, pausedAt }: {
     readonly recorded: boolean;

@@ -28,16 +28,6 @@ export const ATTEMPT_STATES = [
 /** One of {@linkcode ATTEMPT_STATES}. */
 export type AttemptState = typeof ATTEMPT_STATES[number];
 
-/** The attempt of a preview, as its page says it. */
-export const ATTEMPT_OF_PREVIEW: Readonly<Record<PreviewStatus, AttemptState>> =
-  {
-    ready: "previewed",
-    drifted: "drifted",
-    expired: "expired",
-    consumed: "consumed",
-    withdrawn: "withdrawn",
-  };
-
 /** What an operator is shown of a target: names to plain values, no args. */
 export type Snapshot = Readonly<
   Record<string, string | number | boolean | null>

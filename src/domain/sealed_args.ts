@@ -132,11 +132,6 @@ export function argsBinding(
   return JSON.stringify(["yardmaster", 1, "args", worker, fields ?? null]);
 }
 
-/** The same for what a job returned. */
-export function outputBinding(jobId: string): string {
-  return JSON.stringify(["yardmaster", 1, "output", jobId]);
-}
-
 /** How an event of a job tells that an executor does not know its key. */
 export function unknownKeyMessage(key: string): string {
   return `Its args are encrypted with key ${key}, which this executor does ` +

@@ -5,7 +5,7 @@ import { isStorableText } from "./storable.ts";
 export type JsonObject = { readonly [key: string]: unknown };
 
 /** Bounds of the paths that one worker names. */
-export const SECRET_PATH_BOUNDS = {
+const SECRET_PATH_BOUNDS = {
   countMax: 50,
   /** Names in one path. */
   namesMax: 10,

@@ -117,7 +117,7 @@ export interface AuditFilters {
 }
 
 /** Most events of one page. */
-export const AUDIT_PAGE_MAX = 1_000;
+const AUDIT_PAGE_MAX = 1_000;
 
 /**
  * Lists events, newest first.

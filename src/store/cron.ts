@@ -46,7 +46,7 @@ const COLUMNS: Sql = sql`
 `;
 
 /** Entries on one page. */
-export const CRON_ENTRIES_MAX = 1_000;
+const CRON_ENTRIES_MAX = 1_000;
 
 /** Which entries {@linkcode listCronEntries} returns. */
 export interface CronEntryPage {

@@ -3,7 +3,7 @@ import { sql } from "../db/sql.ts";
 import type { CoverageSpan } from "../domain/cron_slot.ts";
 
 /** Spans on one page; a span ends only when every scheduler was away. */
-export const COVERAGE_SPANS_MAX = 1_000;
+const COVERAGE_SPANS_MAX = 1_000;
 
 /**
  * Lists the spans in which a scheduler looked, those that reach beyond `since`,

@@ -13,7 +13,7 @@ export interface CronSlot extends CronSlotFacts {
 }
 
 /** Slots on one page. */
-export const CRON_SLOTS_MAX = 1_000;
+const CRON_SLOTS_MAX = 1_000;
 
 /** Which slots {@linkcode listCronSlots} returns. */
 export interface CronSlotPage {

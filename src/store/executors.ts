@@ -35,7 +35,7 @@ export interface Executor {
  * An executor that stopped by itself beat for the last time as it did; one that
  * was stopped by others had not beaten for long.
  */
-export function executorHealth(db: Database): Sql {
+function executorHealth(db: Database): Sql {
   return sql`
     case
       when stopped_at is not null and stopped_at < beat_at + missing_after

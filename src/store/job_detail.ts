@@ -115,7 +115,7 @@ export interface AttemptEventDetail {
 }
 
 /** Events of one job that a page shows. */
-export const ATTEMPT_EVENTS_MAX = 50;
+const ATTEMPT_EVENTS_MAX = 50;
 
 /** The newest events of a job, oldest first, and whether there are older ones. */
 export async function listAttemptEvents(

@@ -18,8 +18,9 @@ export interface LimiterHolder {
   readonly all: number;
 }
 
+// Written out: see `limiter_pressure.ts`.
 /** Grants that are looked at. */
-export const GRANTS_MAX = 10_000;
+const GRANTS = sql`10000`;
 
 /**
  * Who holds a limiter, or one key of it, the one that runs longest first. A grant
@@ -40,7 +41,7 @@ export async function listLimiterHolders(
       from yardmaster.limiter_grants
       where limiter = ${limiter} and ${isKey}
       order by key, lease_id, job_id
-      limit 10000
+      limit ${GRANTS}
     ),
     ${HELD_BY_LEASES},
     holder as materialized (

@@ -28,15 +28,14 @@ export interface LineCursor {
 
 /** Jobs of a line that are counted. */
 export const LINE_JOBS_MAX = 200;
-/** Lines of a whole limiter that are looked at. */
-export const LINES_MAX = 2_000;
 // Written out: see `limiter_pressure.ts`.
+/** Lines of a whole limiter that are looked at. */
 const LINES = sql`2000`;
 
 /**
  * The lines that a limiter, or one key of it, holds back, in the order in which
- * they are looked at next. Of a limiter with more than {@linkcode LINES_MAX} of
- * them, so many are put in order.
+ * they are looked at next. Of a limiter with more than 2,000 of them, so
+ * many are put in order.
  */
 export async function listLimiterLines(
   db: Database,

@@ -4,7 +4,6 @@ import {
   type CronExpression,
   describeCron,
   firesBetween,
-  isTimezone,
   lastFiresBetween,
   nextFires,
   parseCronExpression,
@@ -102,8 +101,9 @@ Deno.test("parseCronExpression() refuses a time zone that is no IANA name", () =
   for (const zone of [...refused, null, 3]) {
     assert.match(refusal("0 2 * * *", zone), /^Cannot use the time zone/);
   }
-  assert(isTimezone("America/Argentina/Buenos_Aires"));
-  assert(isTimezone("Etc/GMT+3"));
+  for (const zone of ["America/Argentina/Buenos_Aires", "Etc/GMT+3"]) {
+    assert(parseCronExpression("0 2 * * *", zone).ok, zone);
+  }
 });
 
 Deno.test("parseCronExpression() never throws, and what it accepts fires", () => {

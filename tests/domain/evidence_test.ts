@@ -6,11 +6,7 @@ import {
   COMPLETENESS_LABELS,
   COMPLETENESSES,
   completenessOf,
-  parseCompleteness,
-  parseProvenance,
   PROVENANCE_LABELS,
-  PROVENANCES,
-  weakerProvenance,
 } from "../../src/domain/evidence.ts";
 import { sentence } from "../../src/domain/sentence.ts";
 
@@ -30,25 +26,6 @@ Deno.test("the labels of provenance and completeness are the ones that pages pro
     "history unavailable",
     "unknown",
   ]);
-});
-
-Deno.test("parseProvenance() and parseCompleteness() take what they do not know for unknown", () => {
-  fc.assert(fc.property(fc.anything(), (value) => {
-    const known: readonly unknown[] = [...PROVENANCES, ...COMPLETENESSES];
-    fc.pre(!known.includes(value));
-    assert.equal(parseProvenance(value), "missing");
-    assert.equal(parseCompleteness(value), "unknown");
-  }));
-  for (const known of PROVENANCES) assert.equal(parseProvenance(known), known);
-  for (const known of COMPLETENESSES) {
-    assert.equal(parseCompleteness(known), known);
-  }
-});
-
-Deno.test("weakerProvenance() is as strong as the weakest part", () => {
-  assert.equal(weakerProvenance("durable", "supporting"), "supporting");
-  assert.equal(weakerProvenance("missing", "bridge_only"), "missing");
-  assert.equal(weakerProvenance("durable", "durable"), "durable");
 });
 
 Deno.test("combineCompleteness() is complete only if every part is", () => {
