@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Database } from "../../src/db/database.ts";
-import { type Sql, sql } from "../../src/db/sql.ts";
+import { sql } from "../../src/db/sql.ts";
 import {
   JOB_LISTS,
   JOB_ORDERS,
@@ -20,52 +20,20 @@ import {
 import { readQueueEvidence } from "../../src/store/queue_evidence.ts";
 import { listQueueStatus } from "../../src/store/queue_status.ts";
 import { listJobs } from "../../src/store/search.ts";
+import {
+  blocksOf,
+  explaining,
+  type PlanNode,
+  scansOf,
+} from "../support/plans.ts";
 import { usePostgres } from "../support/postgres.ts";
 
 const testPostgres = usePostgres();
-
-interface PlanNode {
-  readonly "Node Type": string;
-  readonly "Relation Name"?: string;
-  readonly "Actual Loops": number;
-  readonly "Shared Hit Blocks": number;
-  readonly "Shared Read Blocks": number;
-  readonly Plans?: readonly PlanNode[];
-}
-
-/** Keeps the plan of each statement and how it went, and answers with no rows. */
-function explaining(db: Database, plans: PlanNode[]): Database {
-  return {
-    ...db,
-    async query<R>(statement: Sql): Promise<R[]> {
-      const [row] = await db.query<
-        { "QUERY PLAN": readonly { Plan: PlanNode }[] }
-      >(
-        sql`explain (analyze, buffers, format json) ${statement}`,
-      );
-      plans.push(...(row?.["QUERY PLAN"] ?? []).map(({ Plan }) => Plan));
-      return [];
-    },
-  };
-}
-
-/** The tables that a plan really read without an index. */
-function scansOf(plan: PlanNode): readonly string[] {
-  const table = plan["Relation Name"] ?? "";
-  const below = (plan.Plans ?? []).flatMap(scansOf);
-  return plan["Node Type"] === "Seq Scan" && plan["Actual Loops"] > 0
-    ? [table, ...below]
-    : below;
-}
 
 // Leases, executors and queues are as many as there is capacity.
 const GROWS = /^(jobs|outcomes|ready|limited|scheduled|attempt_events)/;
 // Counting and looking at a queue end at 10,000 rows, in whatever order.
 const GROWS_FOR_EVER = /^(jobs|outcomes|attempt_events)/;
-
-function blocksOf(plan: PlanNode): number {
-  return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"];
-}
 
 /** Four states in one default partition, and no statistics that lie. */
 async function fill(db: Database): Promise<void> {
@@ -183,7 +151,7 @@ Deno.test("listJobs() reads no big table from end to end, with 200,000 jobs", as
   await countJobs(watched, {});
   await countJobs(watched, { queue: "mail", argsJson: '{"user_id": 77}' });
   await listQueueStatus(watched);
-  await assert.rejects(readQueueEvidence(watched, "mail"), /no row came/);
+  await readQueueEvidence(watched, "mail");
   for (
     const id of [
       "77",

@@ -5,10 +5,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import postgres from "postgres";
 import type { Database } from "../../src/db/database.ts";
-import { postgresJs } from "../../src/db/postgres_js.ts";
-import { sql } from "../../src/db/sql.ts";
 import { acknowledge } from "../../src/store/outcomes.ts";
 import { ensureQueues, resumeQueue } from "../../src/store/queues.ts";
 import { usePGlite } from "../support/pglite.ts";
@@ -21,12 +18,11 @@ import { compareLimits } from "./compare_limits.ts";
 import { claimLimitedFor } from "./limited_claim.ts";
 import { LimitedModel, WORKER_LIMITS } from "./model_limits.ts";
 import type { Command, Real } from "./step.ts";
-import { WITHOUT_DAYS } from "./without_days.ts";
+import { BEGIN_MS, inPGlite, type Open, overTwoConnections } from "./worlds.ts";
 
 const testDb = usePGlite();
 const testPostgres = usePostgres();
 
-const BEGIN_MS = Date.parse("2026-01-15T12:00:00Z");
 const CI_LIMIT_MS = 8_000;
 const LONG_LIMIT_MS = 600_000;
 
@@ -45,7 +41,7 @@ function compared(command: Command): Command {
 }
 
 async function holds(
-  open: () => Promise<Real & AsyncDisposable>,
+  open: Open,
 ): Promise<void> {
   const runs = Number(Deno.env.get("YARDMASTER_MODEL_RUNS") ?? 0);
   const seed = Deno.env.get("YARDMASTER_MODEL_SEED");
@@ -126,34 +122,9 @@ async function endAll({ model, db }: {
 }
 
 Deno.test("limiters give what a model gives after any steps, and at last all jobs run, in PGlite", async () => {
-  await holds(async () => {
-    const db = await testDb();
-    return {
-      connections: [db],
-      setNow: (at) => db.setNow(at),
-      [Symbol.asyncDispose]: () => db[Symbol.asyncDispose](),
-    };
-  });
+  await holds(inPGlite(testDb));
 });
 
 Deno.test("limiters give what a model gives after any steps, and at last all jobs run, over two connections to Postgres", async () => {
-  await using world = await testPostgres();
-  const options = { max: 1, fetch_types: false, onnotice: () => {} };
-  await using stack = new AsyncDisposableStack();
-  const pools = [postgres(world.url, options), postgres(world.url, options)];
-  for (const pool of pools) stack.defer(() => pool.end({ timeout: 1 }));
-  let at = new Date(BEGIN_MS);
-  const now = () => sql`${at}::timestamptz`;
-  const connections = pools.map((pool, n) =>
-    postgresJs(pool, { now, prepare: n === 1 })
-  );
-  await holds(async () => {
-    await world.reset();
-    await pools[0]?.unsafe(WITHOUT_DAYS);
-    return {
-      connections,
-      setNow: (to) => at = to,
-      async [Symbol.asyncDispose]() {},
-    };
-  });
+  await overTwoConnections(testPostgres, holds);
 });

@@ -1,7 +1,7 @@
 /** What statements read when Postgres plans once for all values. */
 import assert from "node:assert/strict";
 import type { Database } from "../../src/db/database.ts";
-import { Sql } from "../../src/db/sql.ts";
+import { Sql, sql } from "../../src/db/sql.ts";
 import { writeValue } from "../../src/db/values.ts";
 
 /** What Postgres says it did. */
@@ -10,9 +10,41 @@ export interface PlanNode {
   readonly "Relation Name"?: string;
   readonly "Actual Loops": number;
   readonly "Actual Rows": number;
+  /** Of the whole node, where buffers were asked for. */
+  readonly "Shared Hit Blocks"?: number;
+  readonly "Shared Read Blocks"?: number;
   readonly "Rows Removed by Filter"?: number;
   readonly "Rows Removed by Join Filter"?: number;
   readonly Plans?: readonly PlanNode[];
+}
+
+/** Keeps the plan of each statement and how it went, and answers with its rows. */
+export function explaining(db: Database, plans: PlanNode[]): Database {
+  return {
+    ...db,
+    now: db.now,
+    async query<R>(statement: Sql): Promise<R[]> {
+      const [row] = await db.query<
+        { "QUERY PLAN": readonly { Plan: PlanNode }[] }
+      >(sql`explain (analyze, buffers, format json) ${statement}`);
+      plans.push(...(row?.["QUERY PLAN"] ?? []).map(({ Plan }) => Plan));
+      return await db.query<R>(statement);
+    },
+  };
+}
+
+/** The tables that a plan really read without an index. */
+export function scansOf(plan: PlanNode): readonly string[] {
+  const table = plan["Relation Name"] ?? "";
+  const below = (plan.Plans ?? []).flatMap(scansOf);
+  return plan["Node Type"] === "Seq Scan" && plan["Actual Loops"] > 0
+    ? [table, ...below]
+    : below;
+}
+
+/** The blocks that a plan read, from wherever. */
+export function blocksOf(plan: PlanNode): number {
+  return (plan["Shared Hit Blocks"] ?? 0) + (plan["Shared Read Blocks"] ?? 0);
 }
 
 /** Of a few hundred rows in a full table, this many may be looked at. */
