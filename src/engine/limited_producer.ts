@@ -51,7 +51,8 @@ const ENDED_MAX = 2_000;
  * Claims jobs that wait for limiters, beside the producer of all others. It
  * fetches nothing ahead: what waits here would hold grants and not run. Only
  * where the slots of a queue turn over fast a few jobs wait for the next slot, or
- * other jobs, which are fetched ahead, would take every one of them.
+ * other jobs, which are fetched ahead, would take every one of them. Workers that
+ * take chunks are asked for each by itself: what fills a chunk begins together.
  */
 export class LimitedProducer implements Service {
   readonly name = "limited_producer";
