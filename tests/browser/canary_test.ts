@@ -12,7 +12,7 @@ import { syncCronEntries } from "../../src/store/cron_sync.ts";
 import { givenEvent, givenJob, givenQueue } from "../support/job_world.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { formTo, type Page, Visitor } from "../support/visitor.ts";
-import { BASE_PATH, webHost } from "../support/web_world.ts";
+import { BASE_PATH, webAnswer } from "../support/web_host.ts";
 import { crawl } from "./pages.ts";
 import { listen } from "./world.ts";
 
@@ -34,7 +34,7 @@ Deno.test("no answer holds a secret of a job or a cron entry that the policy did
   const { db } = postgres;
   const jobs = await givenCanaries(db);
   // The host of the test shows nothing: its policy answers null.
-  const host = webHost(db);
+  const host = webAnswer(db);
   await using server = listen(host);
   const found: string[] = [];
   for (const htmx of [false, true]) {
@@ -59,7 +59,7 @@ Deno.test("the same secrets are found where a policy shows them", async () => {
   await using postgres = await testPostgres();
   const { db } = postgres;
   const [job] = await givenCanaries(db);
-  const visitor = new Visitor(webHost(db, { displayPolicy: (_, it) => it }));
+  const visitor = new Visitor(webAnswer(db, { displayPolicy: (_, it) => it }));
   const pages = [`/jobs/${job}`, "/cron/canary_entry", FORENSICS_EXPORT];
   const found: string[] = [];
   for (const path of pages) {

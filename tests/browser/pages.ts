@@ -6,7 +6,7 @@ import type { Page } from "playwright-core";
 import type { PersonId } from "../../fixtures/ops_demo.ts";
 import type { Tab } from "../support/browser.ts";
 import { JOB_STATES } from "../../src/domain/state.ts";
-import { hrefsOf } from "../support/web_world.ts";
+import { hrefsOf } from "../support/web_host.ts";
 import { givenChanges, type Shop } from "./shop.ts";
 import { BASE, type World } from "./world.ts";
 

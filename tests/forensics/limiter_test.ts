@@ -18,7 +18,7 @@ import {
   PER_CUSTOMER,
 } from "../support/limiter_world.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
-import { webVisitor } from "../support/web_world.ts";
+import { webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const FORENSICS = "resource_type=limiter&resource_id=per_customer";

@@ -1,14 +1,21 @@
+/** A host with our pages in it, over a test's database or a made-up one. */
 import { Hono } from "hono";
 import type { Database } from "../../src/db/database.ts";
 import { type Sql, sql } from "../../src/db/sql.ts";
 import type {
   Actor,
   Auth,
+  Authorize,
   DisplayPolicy,
   Permission,
   ResourceRef,
 } from "../../src/seams.ts";
 import { createWeb, type WebOptions } from "../../src/web/app.ts";
+import { controlOf } from "./control_world.ts";
+import { type Answer, Visitor, type VisitorOptions } from "./visitor.ts";
+
+/** Where the pages are mounted, unless a test says otherwise. */
+export const BASE_PATH = "/ops/jobs";
 
 /** What a test changes about the host that mounts our pages. */
 export interface WebHostOptions {
@@ -24,10 +31,17 @@ export interface WebHostOptions {
   readonly more?: Partial<WebOptions>;
 }
 
+/** What a host is told of when a page could not be made. */
+export interface WebFault {
+  readonly reference: string;
+  readonly error: unknown;
+}
+
 /** A host with our pages in it, and the faults that it was told of. */
 export interface WebHost {
-  readonly faults: readonly { readonly reference: string }[];
+  readonly faults: readonly WebFault[];
   request(path: string, init?: RequestInit): Promise<Response>;
+  fetch(request: Request): Promise<Response>;
 }
 
 /** The operator of the canonical session. */
@@ -35,8 +49,8 @@ export const OPS: Actor = { id: "ops-demo", label: "Olivia Ops" };
 
 /** A host that knows one operator, who may do everything. */
 export function webHost(options: WebHostOptions = {}): WebHost {
-  const { db = fakeDatabase(), basePath = "/ops/jobs" } = options;
-  const faults: { reference: string }[] = [];
+  const { db = fakeDatabase(), basePath = BASE_PATH } = options;
+  const faults: WebFault[] = [];
   const auth: Auth = {
     currentActor: options.currentActor ?? (() => OPS),
     authorize: options.authorize ?? (() => true),
@@ -51,7 +65,7 @@ export function webHost(options: WebHostOptions = {}): WebHost {
     auth,
     basePath,
     displayPolicy: options.displayPolicy ?? (() => null),
-    onError: (_, reference) => faults.push({ reference }),
+    onError: (error, reference) => faults.push({ reference, error }),
     ...options.more,
   });
   const host = new Hono().route(options.mountedAt ?? basePath, web);
@@ -59,7 +73,47 @@ export function webHost(options: WebHostOptions = {}): WebHost {
     faults,
     request: async (path, init) =>
       await host.request(`https://host.example${path}`, init),
+    fetch: async (request) => await host.fetch(request),
   };
+}
+
+/** What a test says about who looks; the rest lets everybody do everything. */
+export interface VisitOptions extends VisitorOptions {
+  readonly basePath?: string;
+  readonly authorize?: Authorize;
+  readonly displayPolicy?: DisplayPolicy;
+  readonly actorId?: string | null;
+}
+
+/** A host that answers requests. A fault fails the test instead of hiding. */
+export function webAnswer(db: Database, options: VisitOptions = {}): Answer {
+  const { authorize = () => true, actorId = OPS.id } = options;
+  const control = controlOf(db, { authorize });
+  const { faults, fetch } = webHost({
+    ...options,
+    db,
+    ...control.auth,
+    currentActor: () => actorId === null ? null : { id: actorId },
+    more: { control },
+  });
+  return async (request) => {
+    const response = await fetch(request);
+    const [fault] = faults;
+    if (fault !== undefined) throw fault.error;
+    return response;
+  };
+}
+
+/** Somebody with a browser before that host. */
+export function webVisitor(db: Database, options: VisitOptions = {}): Visitor {
+  return new Visitor(webAnswer(db, options), options);
+}
+
+/** The addresses that a page leads to, as a browser reads them. */
+export function hrefsOf(html: string): readonly string[] {
+  return [...html.matchAll(/\shref="([^"]*)"/g)].map(([, href = ""]) =>
+    href.replaceAll("&#39;", "'").replaceAll("&amp;", "&")
+  );
 }
 
 /** A form, as our own page sends it. */
@@ -103,6 +157,10 @@ const FACTS = {
   now: new Date("2026-01-15T12:00:00Z"),
   formKey: "k".repeat(64),
 };
+
+/** May look at everything and change nothing. */
+export const LOOK_ONLY: Authorize = (_, permission) =>
+  permission.startsWith("view_");
 
 /** Permits `granted` and nothing else. */
 export function only(

@@ -6,7 +6,7 @@ import {
 import { findExplanation } from "../../src/store/explain.ts";
 import { givenEvent, givenExecutor, givenJob } from "../support/job_world.ts";
 import { usePGlite } from "../support/pglite.ts";
-import { webVisitor } from "../support/web_world.ts";
+import { webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 

@@ -8,7 +8,7 @@ import { forbiddenIn } from "../support/forbidden_phrases.ts";
 import { givenJob } from "../support/job_world.ts";
 import { usePGlite } from "../support/pglite.ts";
 import { formTo } from "../support/visitor.ts";
-import { hrefsOf, webVisitor } from "../support/web_world.ts";
+import { hrefsOf, webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const AUDIT = "/ops/jobs/audit";

@@ -14,7 +14,7 @@ import { forbiddenIn } from "../support/forbidden_phrases.ts";
 import { givenJob, givenQueue } from "../support/job_world.ts";
 import { usePGlite } from "../support/pglite.ts";
 import { formTo, formWith } from "../support/visitor.ts";
-import { hrefsOf, LOOK_ONLY, webVisitor } from "../support/web_world.ts";
+import { hrefsOf, LOOK_ONLY, webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const CRON = "/ops/jobs/cron";

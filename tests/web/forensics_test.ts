@@ -10,8 +10,7 @@ import { forbiddenIn } from "../support/forbidden_phrases.ts";
 import { givenEvent, givenJob, givenQueue } from "../support/job_world.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
 import { formTo, formWith, Visitor } from "../support/visitor.ts";
-import { webHost } from "../support/web_host.ts";
-import { hrefsOf, webVisitor } from "../support/web_world.ts";
+import { hrefsOf, webHost, webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const FORENSICS = "/ops/jobs/forensics";

@@ -8,7 +8,7 @@ import {
   PER_CUSTOMER,
 } from "../support/limiter_world.ts";
 import { usePGlite } from "../support/pglite.ts";
-import { webHost } from "../support/web_world.ts";
+import { webAnswer } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const ONE = "/ops/jobs/limiters/per_customer";
@@ -18,7 +18,7 @@ Deno.test("a part of a page that was asked for with its tag is answered with 304
   await givenLimits(db, [API, PER_CUSTOMER]);
   await givenWork(db, [1, 1, 1].map((customer) => ({ customer })));
   await claimLimited(db, await givenExecutor(db));
-  const host = webHost(db);
+  const host = webAnswer(db);
   const ask = async (headers: Readonly<Record<string, string>> = {}) =>
     await host(
       new Request(`http://localhost${ONE}`, {
@@ -57,11 +57,11 @@ Deno.test("a part of a page that was asked for with its tag is answered with 304
 Deno.test("a whole page, and a part that was refused, have no tag", async () => {
   await using db = await testDb();
   await givenLimits(db, [PER_CUSTOMER]);
-  const host = webHost(db);
+  const host = webAnswer(db);
   const whole = await host(new Request(`http://localhost${ONE}`));
   assert.equal(whole.headers.get("ETag"), null);
   await whole.body?.cancel();
-  const refused = await webHost(db, { authorize: () => false })(
+  const refused = await webAnswer(db, { authorize: () => false })(
     new Request(`http://localhost${ONE}`, {
       headers: { "HX-Request": "true" },
     }),

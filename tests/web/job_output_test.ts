@@ -4,7 +4,7 @@ import { sql } from "../../src/db/sql.ts";
 import type { JobId } from "../../src/domain/job.ts";
 import { givenJob } from "../support/job_world.ts";
 import { usePGlite } from "../support/pglite.ts";
-import { webVisitor } from "../support/web_world.ts";
+import { webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const JOBS = "/ops/jobs/jobs";

@@ -6,7 +6,7 @@ import { createPaths } from "../../src/web/paths.ts";
 import { givenEvent, givenJob, givenQueue } from "../support/job_world.ts";
 import { usePGlite } from "../support/pglite.ts";
 import { formTo, formWith } from "../support/visitor.ts";
-import { hrefsOf, LOOK_ONLY, webVisitor } from "../support/web_world.ts";
+import { hrefsOf, LOOK_ONLY, webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const JOBS = "/ops/jobs/jobs";

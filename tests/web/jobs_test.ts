@@ -11,7 +11,7 @@ import {
 } from "../support/job_world.ts";
 import { usePGlite } from "../support/pglite.ts";
 import { formWith } from "../support/visitor.ts";
-import { hrefsOf, webHost, webVisitor } from "../support/web_world.ts";
+import { hrefsOf, webAnswer, webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const JOBS = "/ops/jobs/jobs";
@@ -262,7 +262,7 @@ Deno.test("GET /jobs says how far it searched, and goes on from there", async ()
 Deno.test("GET /jobs answers htmx with the part that refreshes, and nothing around it", async () => {
   await using db = await testDb();
   const id = await givenJob(db);
-  const host = webHost(db);
+  const host = webAnswer(db);
   for (const path of [JOBS, `${JOBS}/${id}`]) {
     const answer = await host(
       new Request(`http://localhost${path}`, {

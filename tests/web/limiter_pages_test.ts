@@ -13,7 +13,7 @@ import {
 } from "../support/limiter_world.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
 import { formTo, formWith, type Page } from "../support/visitor.ts";
-import { hrefsOf, webVisitor } from "../support/web_world.ts";
+import { hrefsOf, webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const ONE = "/ops/jobs/limiters/per_customer";

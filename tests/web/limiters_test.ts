@@ -12,7 +12,7 @@ import {
 } from "../support/limiter_world.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
 import { formTo, formWith } from "../support/visitor.ts";
-import { LOOK_ONLY, webHost, webVisitor } from "../support/web_world.ts";
+import { LOOK_ONLY, webAnswer, webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const LIMITERS = "/ops/jobs/limiters";
@@ -107,7 +107,7 @@ Deno.test("GET /limiters says what to do when there is none, and answers htmx wi
       [`${LIMITERS}/api`, "limiter-live"],
     ]
   ) {
-    const answer = await webHost(db)(
+    const answer = await webAnswer(db)(
       new Request(`http://localhost${path}`, {
         headers: { "HX-Request": "true" },
       }),

@@ -7,9 +7,9 @@ import { formWith } from "../support/visitor.ts";
 import {
   hrefsOf,
   LOOK_ONLY,
-  webHost,
+  webAnswer,
   webVisitor,
-} from "../support/web_world.ts";
+} from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const QUEUES = "/ops/jobs/queues";
@@ -185,7 +185,7 @@ Deno.test("GET /queues says what to do when there is none, and answers htmx with
       "queue-live",
     ]]
   ) {
-    const answer = await webHost(db)(
+    const answer = await webAnswer(db)(
       new Request(`http://localhost${path}`, {
         headers: { "HX-Request": "true" },
       }),

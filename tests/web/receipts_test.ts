@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { sql } from "../../src/db/sql.ts";
 import { givenJob } from "../support/job_world.ts";
 import { usePGlite } from "../support/pglite.ts";
-import { webVisitor } from "../support/web_world.ts";
+import { webVisitor } from "../support/web_host.ts";
 
 const testDb = usePGlite();
 const JOBS = "/ops/jobs/jobs";
