@@ -82,7 +82,10 @@ export type OnConflict =
 export interface UniqueOptions {
   /** What is compared; `args`, `queue` and `worker` by default. */
   readonly fields?: readonly UniqueField[];
-  /** Compares only these keys of args and meta. */
+  /**
+   * Compares only these keys of args and meta: names at their top, and no paths.
+   * Where a job has none of them, it is the same as all others without.
+   */
   readonly keys?: readonly string[];
   /**
    * How long the first keeps others out; `null` is for ever; 60 s by default.
