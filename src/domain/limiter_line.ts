@@ -36,7 +36,11 @@ export function notBefore(
   for (const [index, { rule, state, nowMs }] of standings.entries()) {
     const { used, countedMs } = usage(rule, { state, nowMs });
     const weight = Math.min(weights[index] ?? 1, rule.capacity);
-    const excess = used + (ahead[index] ?? 0) + weight - rule.capacity;
+    // The next window owes nothing of what this one gave too much of.
+    const owed = rule.kind === "fixed_window"
+      ? Math.min(used, rule.capacity)
+      : used;
+    const excess = owed + (ahead[index] ?? 0) + weight - rule.capacity;
     atMs = Math.max(atMs, state.cooldown?.untilMs ?? 0);
     if (excess <= ROUNDING) continue;
     const at = eligibleMs(rule, { countedMs, nowMs, excess });

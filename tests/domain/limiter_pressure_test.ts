@@ -114,6 +114,16 @@ Deno.test("notBefore() of the first job is when the one rule would admit it", ()
   ));
 });
 
+Deno.test("notBefore() promises the next window where this one gave more than is allowed by now", () => {
+  const rule: LimiterRule = { kind: "fixed_window", capacity: 2, perMs: 1_000 };
+  const state = { used: 9, countedMs: NOW_MS, cooldown: null };
+  const standing = [{ rule, state, nowMs: NOW_MS }];
+  for (const [ahead, windows] of [[0, 1], [1, 1], [2, 2]] as const) {
+    const when = notBefore(standing, { ahead: [ahead], weights: [1] });
+    assert.equal(when.atMs, NOW_MS + windows * 1_000, String(ahead));
+  }
+});
+
 Deno.test("notBefore() is never later than a line that takes all there is", () => {
   fc.assert(fc.property(
     RATES,

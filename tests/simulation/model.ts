@@ -274,7 +274,9 @@ export class Model extends Retention {
       job.maxAttempts = attempt + insert.maxAttempts;
       job.deadlineAt = null;
     } else if (has("maxAttempts")) job.maxAttempts = insert.maxAttempts;
-    if (mode === "keep_last") {
+    // Args go with their worker, and a job that stays with it in its queue.
+    const isHandedOn = mode === "debounce" || has("args");
+    if (mode === "keep_last" || isHandedOn && job.worker !== insert.worker) {
       Object.assign(job, { queue: insert.queue, worker: insert.worker });
     }
     this.tell({ jobId, attempt, kind: "replaced" });

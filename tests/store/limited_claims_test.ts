@@ -7,7 +7,7 @@ import { stopExecutor } from "../../src/store/executors.ts";
 import { acknowledge } from "../../src/store/outcomes.ts";
 import { stageJobs } from "../../src/store/scheduled.ts";
 import { retryJob } from "../../src/store/transitions.ts";
-import { replaceJob } from "../../src/store/unique_keys.ts";
+import { replaceJobs } from "../../src/store/replacements.ts";
 import { ensureQueues, pauseQueue } from "../../src/store/queues.ts";
 import { lookAtLanes } from "../../src/store/lanes.ts";
 import {
@@ -256,13 +256,18 @@ Deno.test("every way back leads to the limiters again: retry, give back, snooze 
 Deno.test("a replaced job waits for the partition of its new args", async () => {
   await using db = await testDb();
   await givenLimits(db, [PER_CUSTOMER]);
-  const [jobId = "0"] = await givenWork(db, [{ customer: 1 }]);
-  const insert = { queue: "default", worker: "work", priority: 0 };
-  await replaceJob(db, {
-    jobId,
-    fields: ["args"],
-    insert: { ...insert, maxAttempts: 3, args: { customer: 2 } },
+  const states = ["available" as const];
+  const [jobId = "0"] = await givenWork(db, [{ customer: 1 }], {
+    unique: { key: "k", states, periodMs: null },
   });
+  const insert = { queue: "default", worker: "work", priority: 0 };
+  const [answer] = await replaceJobs(db, [{
+    key: "k",
+    jobId,
+    overwrites: { mode: "replace", fields: ["args"] },
+    insert: { ...insert, maxAttempts: 3, args: { customer: 2 } },
+  }]);
+  assert.deepEqual(answer, { replaced: true, runAt: null });
   const executorId = await givenExecutor(db);
   assert.equal((await claimLimited(db, executorId)).length, 1);
   assert.deepEqual(
