@@ -163,6 +163,8 @@ export {
   OptionsError,
   QueryCancelledError,
   SchemaVersionError,
+  TransactionAbortedError,
+  TransactionEndedError,
 } from "./src/errors.ts";
 export type { OptionsProblem } from "./src/errors.ts";
 export type {

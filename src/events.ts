@@ -9,7 +9,7 @@ export type YardmasterEvent =
   | { readonly type: "engine_started"; readonly executorId: number }
   /** It claims nothing any more; so many jobs went back. */
   | { readonly type: "engine_stopped"; readonly givenBack: number }
-  /** Several a second when busy: one for each batch. */
+  /** Several a second when busy: one for each claim. */
   | {
     readonly type: "jobs_claimed";
     readonly jobs: number;

@@ -27,7 +27,9 @@ export interface KeyUse {
   readonly key: string;
   /** Whether this process has the key. */
   readonly known: boolean;
+  /** Jobs with args that it encrypted. */
   readonly jobs: number;
+  /** Cron entries with such args. */
   readonly cronEntries: number;
 }
 
@@ -82,7 +84,9 @@ export interface ReencryptOptions {
 
 /** What a pass of re-encryption did. */
 export interface Reencryption {
+  /** Jobs whose args have the current key now. */
   readonly jobs: number;
+  /** Cron entries whose args have it. */
   readonly cronEntries: number;
   /** Held or changed by somebody else meanwhile: another pass finds them. */
   readonly skipped: number;

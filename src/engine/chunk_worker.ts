@@ -29,7 +29,9 @@ export type ChunkJobRef = Pick<ChunkJob, "jobId">;
  * timeout or an operator, is not changed by an answer that comes too late.
  */
 export interface ChunkContext<Output = unknown> {
+  /** The name of the worker. */
   readonly worker: string;
+  /** The one of all jobs of the call. */
   readonly queue: string;
   /**
    * Says that nobody waits for any job of this call any more: all of them are

@@ -13,7 +13,9 @@ import type { OnEvent, RunEnd, YardmasterEvent } from "../events.ts";
 
 /** What {@linkcode drain} runs. */
 export interface DrainOptions {
+  /** Of one connection or many; what is enqueued there is run. */
   readonly database: Database;
+  /** What can be run. Jobs of others stay. */
   readonly workers: readonly AnyWorker[];
   /** What the host puts around every run. */
   readonly middleware?: readonly Middleware[];
@@ -29,7 +31,9 @@ export interface DrainOptions {
   readonly scheduled?: boolean | Date;
   /** As the host hands it in: for jobs whose args are encrypted. */
   readonly encryption?: EncryptionKeys;
+  /** Of the database as well: `createTestClock()`. */
   readonly clock?: Clock;
+  /** Is told what a host's own `onEvent` would be. */
   readonly onEvent?: OnEvent;
 }
 

@@ -20,6 +20,7 @@ import { jobOf, outcomeOf, type RunOutcome } from "./told_job.ts";
 
 /** One job of a chunk in a test. */
 export interface ChunkJobOptions<Input> {
+  /** As they would be enqueued: they go through JSON and the schema. */
   readonly args: Input;
   /** Of the args, to see them upgraded; the worker's own when left out. */
   readonly version?: number;

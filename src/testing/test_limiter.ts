@@ -40,6 +40,7 @@ export type TestAdmission =
 
 /** A limiter in the memory of a test. */
 export interface TestLimiter {
+  /** What it was made of. */
   readonly limiter: Limiter;
   /**
    * Asks about a job of these args, and counts it if the answer is yes.
@@ -62,8 +63,9 @@ export interface TestLimiter {
   clearCooldown(of?: { readonly key?: string | number }): boolean;
 }
 
-/** Where a test limiter takes the time from: `createTestClock()`. */
+/** Where a test limiter takes the time from. */
 export interface TestLimiterOptions {
+  /** Of `createTestClock()`; that of the system when left out. */
   readonly clock?: { nowAt(): Date };
 }
 

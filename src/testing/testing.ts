@@ -7,6 +7,7 @@
 import { type Sql, sql } from "../db/sql.ts";
 import type { Clock } from "../engine/clock.ts";
 
+export type { Clock } from "../engine/clock.ts";
 export { drain } from "./drain.ts";
 export type { DrainOptions, DrainReport } from "./drain.ts";
 export {
