@@ -5,7 +5,7 @@ import { acknowledge, type RunResult } from "../store/outcomes.ts";
 import type { Clock } from "./clock.ts";
 import { type Completion, completionsOf } from "./completions.ts";
 import type { EndedRun } from "./ended_run.ts";
-import { GATHER_MS, Gathering } from "./gathering.ts";
+import { GATHER_MS, ResultGathering } from "./result_gathering.ts";
 import type { HeldLeases } from "./held_leases.ts";
 import { isAboutData } from "./inserter.ts";
 
@@ -40,7 +40,7 @@ const GATHER_MICROTASKS = 16;
  */
 export class Acknowledger {
   readonly #options: AcknowledgerOptions;
-  readonly #gathering = new Gathering();
+  readonly #gathering = new ResultGathering();
   #inFlight: readonly EndedRun[] = [];
   /** What the database will not take, so that it is not run again and again. */
   readonly #refused: RunResult[] = [];

@@ -3,7 +3,10 @@ import assert from "node:assert/strict";
 import type { JobId } from "../../src/domain/job.ts";
 import type { EndedRun } from "../../src/engine/ended_run.ts";
 import { completionsOf } from "../../src/engine/completions.ts";
-import { GATHER_MS, Gathering } from "../../src/engine/gathering.ts";
+import {
+  GATHER_MS,
+  ResultGathering,
+} from "../../src/engine/result_gathering.ts";
 import { HeldLeases } from "../../src/engine/held_leases.ts";
 import type { ClaimedJob, LeaseId } from "../../src/store/leases.ts";
 import { outputOf } from "../support/outputs.ts";
@@ -28,9 +31,9 @@ function ids(batch: readonly EndedRun[]): string[] {
   return batch.map(({ jobId }) => jobId);
 }
 
-Deno.test("Gathering gives a whole lease at once, and the rest of another when it has waited", () => {
+Deno.test("ResultGathering gives a whole lease at once, and the rest of another when it has waited", () => {
   const leases = leasesOf({ "1": ["10", "11"], "2": ["20", "21"] });
-  const gathering = new Gathering();
+  const gathering = new ResultGathering();
   const add = (leaseId: LeaseId, jobId: JobId, nowMs: number) =>
     gathering.add(completed(leaseId, jobId), {
       lease: leases.get(leaseId),
@@ -52,8 +55,8 @@ Deno.test("Gathering gives a whole lease at once, and the rest of another when i
   assert.equal(gathering.dueInMs(9), null);
 });
 
-Deno.test("Gathering does not wait for company where there is no lease that it knows, nor in a hurry", () => {
-  const gathering = new Gathering();
+Deno.test("ResultGathering does not wait for company where there is no lease that it knows, nor in a hurry", () => {
+  const gathering = new ResultGathering();
   const leases = leasesOf({ "2": ["20", "21"] });
   assert.equal(
     gathering.add(completed("1", "10"), { lease: null, nowMs: 0 }),
