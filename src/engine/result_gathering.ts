@@ -19,7 +19,7 @@ const BATCH_MAX = 2_000;
 const BATCH_LENGTH_MAX = 16 * 1_048_576;
 
 /** Results on their way into a statement, by lease. */
-export class Gathering {
+export class ResultGathering {
   readonly #groups = new Map<HeldLease | null, Group>();
   size = 0;
 
