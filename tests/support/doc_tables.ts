@@ -305,17 +305,14 @@ function refusalRow(name: Refusal): Row {
 
 /** Read from the file itself, where each is told once. */
 function errorRows(): Row[] {
-  const text = source("src/errors.ts");
   const pattern =
     /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport class (\w+) extends Error \{[\s\S]*?readonly code(.*);/g;
-  return [...text.matchAll(pattern)].map((
+  return [...source("src/errors.ts").matchAll(pattern)].map((
     [, says = "", name = "", known = ""],
-  ) => [
-    code(name),
-    [...known.matchAll(/"(\w+)"/g)].map(([, each = ""]) => code(each))
-      .join(" or "),
-    says.replaceAll(/\n \* ?/g, " ").trim(),
-  ]);
+  ) => {
+    const codes = [...known.matchAll(/\w+(?=")/g)].map(([each]) => code(each));
+    return [code(name), codes.join(" or "), oneLine(says)];
+  });
 }
 
 /** What stands above each member of an interface, in order. */
@@ -327,13 +324,13 @@ function membersOf(path: string, name: string): Map<string, string> {
   return new Map(
     [...body.matchAll(pattern)].map(([, says = "", key = ""]) => [
       key,
-      says.replaceAll(/\n +\* ?/g, " ").replaceAll(
-        /\{@linkcode (\w+)\}/g,
-        "`$1`",
-      )
-        .trim(),
+      oneLine(says).replaceAll(/\{@linkcode (\w+)\}/g, "`$1`"),
     ]),
   );
+}
+
+function oneLine(comment: string): string {
+  return comment.replaceAll(/\n +\* ?/g, " ").trim();
 }
 
 function memberRows(path: string, name: string): Row[] {
