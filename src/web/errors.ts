@@ -61,8 +61,7 @@ export function refusedRequestPage(
     status,
     title: text`This form was not accepted`,
     body: html`
-      <p>Nothing was changed.</p>
-      <p>${requestWords(why)}.</p>
+      <p>Nothing was changed: ${requestWords(why)}.</p>
       <p>Go back, open the page again, and send the form from there.</p>
     `,
     wayOn: true,
@@ -95,6 +94,22 @@ export function badPlacePage(c: PageContext, list: Href): Promise<Response> {
         this list. Nothing was changed.
       </p>
       <p><a class="button" href="${list}">Open the list at its beginning</a></p>
+    `,
+    wayOn: true,
+  });
+}
+
+/** A file is asked for by a filter that can not be read: it would hold too much. */
+export function badFiltersPage(c: PageContext, list: Href): Promise<Response> {
+  return messagePage(c, {
+    status: 400,
+    title: text`There is no such file`,
+    body: html`
+      <p>
+        A filter of its address can not be read. A file made without that filter
+        would hold more than was asked for.
+      </p>
+      <p><a class="button" href="${list}">See which filter it is</a></p>
     `,
     wayOn: true,
   });

@@ -334,3 +334,15 @@ Deno.test("parseInstant() reads days, instants in UTC and spans back, and nothin
     assert.equal(at(value), undefined, value);
   }
 });
+
+Deno.test("an export by a filter that can not be read is answered with 400, and not with all events", async () => {
+  await using db = await testDb();
+  const visitor = webVisitor(db);
+  for (const query of ["from=bad", "result=maybe", "resource_type=zebra"]) {
+    const path = `/ops/jobs/audit.csv?${query}`;
+    const { status, text, html } = await visitor.open(path);
+    assert.equal(status, 400, query);
+    assert.match(text, /A filter of its address can not be read/);
+    assert.ok(hrefsOf(html).includes(`/ops/jobs/audit?${query}`));
+  }
+});

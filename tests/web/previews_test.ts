@@ -264,3 +264,29 @@ Deno.test("a preview hides its snapshots when the display policy throws", async 
   assert.doesNotMatch(preview.text, /Etc\/UTC/);
   assert.ok(hidden.includes("snapshot"));
 });
+
+Deno.test("a retry that would make two of one leads to the job that holds the key, for whoever may open it", async () => {
+  await using db = await testDb();
+  const jobId = await givenJob(db, { state: "cancelled", uniqueKey: "k" });
+  const holderId = await givenJob(db, { uniqueKey: "k" });
+  await db.query(sql`
+    insert into yardmaster.unique_keys (key, job_id, states)
+    values ('k', ${holderId}, '{available}')
+  `);
+  const refusedTo = async (options: WebHostOptions) => {
+    const who = visitor(db, options);
+    const page = await who.open(`/ops/jobs/jobs/${jobId}`);
+    return await who.send(formWith(page, { action: "retry_job" }));
+  };
+
+  const refused = await refusedTo({});
+  const elsewhere = await refusedTo({
+    authorize: (_, permission, { id }) =>
+      permission !== "view_job_detail" || id !== holderId,
+  });
+
+  assert.equal(refused.status, 409);
+  assert.ok(refused.html.includes(`href="/ops/jobs/jobs/${holderId}"`));
+  assert.equal(elsewhere.status, 409);
+  assert.ok(!elsewhere.html.includes(`href="/ops/jobs/jobs/${holderId}"`));
+});

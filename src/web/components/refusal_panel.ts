@@ -1,6 +1,6 @@
 import type { Refused } from "../../control/refusal.ts";
 import { nextStepLabel } from "../../control/refusal.ts";
-import { code, html, type Markup, type Plain } from "../render.ts";
+import { code, type Href, html, type Markup, type Plain } from "../render.ts";
 
 /**
  * Why a command did nothing, in a fixed order: outcome, reason, what is possible
@@ -8,7 +8,11 @@ import { code, html, type Markup, type Plain } from "../render.ts";
  */
 export function refusalPanel(
   { refusal, message, legalNextSteps }: Refused,
-  { venue }: { readonly venue: Plain },
+  { venue, jobLink }: {
+    readonly venue: Plain;
+    /** Null: none, or not for this actor. */
+    readonly jobLink: Href | null;
+  },
 ): Markup {
   return html`
     <section class="refusal" aria-labelledby="refusal-title">
@@ -16,7 +20,10 @@ export function refusalPanel(
       <dl class="definitions">
         <div>
           <dt>Reason</dt>
-          <dd>${ownWords(message)}</dd>
+          <dd>${ownWords(message)}${jobLink &&
+            html`
+              <a href="${jobLink}">Open that job</a>
+            `}</dd>
         </div>
         <div>
           <dt>Legal next move</dt>

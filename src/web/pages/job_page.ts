@@ -1,5 +1,7 @@
-import type { ResourceRef } from "../../seams.ts";
+import { ARGS_VERSION_KEY } from "../../domain/args_version.ts";
+import { REDACTED_KEY } from "../../domain/redaction.ts";
 import { EVENTS_KEPT, TERMINAL_STATES } from "../../domain/state.ts";
+import type { ResourceRef } from "../../seams.ts";
 import { argsView } from "../components/args_view.ts";
 import { jobActions } from "../components/job_actions.ts";
 import { jobErrors } from "../components/job_errors.ts";
@@ -79,11 +81,20 @@ function history(facts: JobFacts): Markup {
   });
 }
 
+/** Without what Yardmaster keeps there, which is told beside the args. */
+function ownMeta(meta: unknown): unknown {
+  if (typeof meta !== "object" || meta === null) return meta;
+  const hidden: readonly string[] = [REDACTED_KEY, ARGS_VERSION_KEY];
+  return Object.fromEntries(
+    Object.entries(meta).filter(([key]) => !hidden.includes(key)),
+  );
+}
+
 function payload(facts: JobFacts): Markup {
   const { job, show, openedArgs: opened } = facts;
   const resource = resourceOf(facts);
   const args = argsView({ ...job, opened }, { show, resource });
-  const meta = jsonView(show.block("meta", job.meta, resource));
+  const meta = jsonView(show.block("meta", ownMeta(job.meta), resource));
   return html`
     ${panel({ id: text`args`, title: text`Args`, body: args })}
     ${panel({ id: text`meta`, title: text`Meta`, body: meta })}

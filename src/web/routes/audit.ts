@@ -17,7 +17,7 @@ import {
 } from "../audit_query.ts";
 import { resourceOf } from "../components/audit_rows.ts";
 import type { Env, PageContext } from "../env.ts";
-import { missingPage } from "../errors.ts";
+import { badFiltersPage, missingPage } from "../errors.ts";
 import { linksFor } from "../links.ts";
 import { requires } from "../middleware.ts";
 import { page } from "../page.ts";
@@ -40,6 +40,9 @@ export function auditRoutes(): Hono<Env> {
   for (const format of EXPORT_FORMATS) {
     routes.get(`/audit.${format}`, viewAudit, async (c) => {
       const query = parseAuditQuery(c.req.query(), c.var.now);
+      if (Object.keys(query.problems).length > 0) {
+        return await badFiltersPage(c, c.var.paths.audit(c.req.query()));
+      }
       const events = await listAuditEvents(c.var.db, {
         filters: query.filters,
         before: query.before,

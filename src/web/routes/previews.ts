@@ -13,6 +13,7 @@ import { refusalPanel } from "../components/refusal_panel.ts";
 import { writeFlash } from "../cookies.ts";
 import { type Env, type PageContext, wantsFragment } from "../env.ts";
 import { sealKey, unsealKey } from "../limiter_address.ts";
+import { linksFor } from "../links.ts";
 import { decidedElsewhere } from "../middleware.ts";
 import { wayOnLink } from "../message_page.ts";
 import { page } from "../page.ts";
@@ -182,12 +183,26 @@ async function refusalPage(
   refused: Refused,
 ): Promise<Response> {
   const status = REFUSAL_STATUS[refused.refusal];
-  const panel = refusalPanel(refused, { venue: text`Yardmaster-native` });
+  const panel = refusalPanel(refused, {
+    venue: text`Yardmaster-native`,
+    jobLink: await holderLink(c, refused),
+  });
   if (wantsFragment(c)) {
     return c.html(String(dialogBody(panel)), status);
   }
   const body = html`<div class="stack">${panel}${await wayOnLink(c)}</div>`;
   return await page(c, { title: text`Refused`, active: null, body, status });
+}
+
+/** The job in the way, which the control plane names at the beginning. */
+async function holderLink(
+  c: PageContext,
+  { refusal, message }: Refused,
+): Promise<Href | null> {
+  const [, id] = /^Job (\d+) /.exec(message) ?? [];
+  if (refusal !== "unique_key_held" || id === undefined) return null;
+  const resource = { type: "job", id } as const;
+  return (await linksFor(c, [resource]))(resource);
 }
 
 /** Goes on to a page: htmx is told to, a browser is redirected. */
