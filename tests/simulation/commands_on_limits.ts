@@ -88,6 +88,9 @@ const enqueueGated = fc.tuple(
     );
     for (const [place, { jobId }] of answers.entries()) {
       limits.args.set(jobId, all[place] ?? {});
+      limits.look(limits.sharesOf({ id: jobId, worker: "post" }));
+    }
+    for (const { jobId } of answers) {
       const shares = limits.sharesOf({ id: jobId, worker: "post" });
       const blocks = limits.blocksOf(shares);
       assert.deepEqual(

@@ -30,6 +30,11 @@ export async function claimLimitedFor(
     .flatMap((place) => place.split(" ")[1] ?? []) as JobId[];
   await release({ model, db }, demand, releases ? ended : []);
   const due = await listDue({ model, db });
+  for (const { queue, worker, shares } of due.values()) {
+    const isWanted = demand.workers.includes(worker) &&
+      roomOf(model, demand, queue) > 0;
+    if (isWanted) model.look(shares);
+  }
   const lanes = lanesOf(model);
   const { jobs } = await claimLimitedJobs(db, demand);
   const claimed = jobs.map(({ jobId }) => {
@@ -110,19 +115,43 @@ function laneOf(model: LimitedModel, job: ModelJob): string {
 }
 
 /** Lanes that are worth a look now. */
-async function listDue({ db }: Place): Promise<ReadonlySet<string>> {
+async function listDue({ db }: Place): Promise<ReadonlyMap<string, DueLane>> {
   const rows = await db.query<
     { queue: string; worker: string; limiters: string[]; keys: string[] }
   >(sql`
     select queue, worker, limiters, keys from yardmaster.lanes
     where look_at <= ${db.now}
   `);
-  return new Set(rows.map(({ queue, worker, limiters, keys }) => {
-    const shares = limiters.map((limiter, n) =>
-      nameOf({ limiter, key: keys[n] ?? "" })
-    );
-    return [queue, worker, ...shares].join("|");
+  return new Map(rows.map(({ queue, worker, limiters, keys }) => {
+    const shares = limiters.map((limiter, n) => {
+      return { limiter, key: keys[n] ?? "" };
+    });
+    const name = [queue, worker, ...shares.map(nameOf)].join("|");
+    return [name, { queue, worker, shares }];
   }));
+}
+
+interface DueLane {
+  readonly queue: string;
+  readonly worker: string;
+  readonly shares: readonly {
+    readonly limiter: string;
+    readonly key: string;
+  }[];
+}
+
+/** How many jobs a queue takes; none for the dead. */
+function roomOf(
+  model: LimitedModel,
+  { executorId, queues }: ModelDemand,
+  queue: string,
+): number {
+  const demand = queues.find((each) => each.queue === queue);
+  const lives = model.executors.get(executorId)?.stoppedAt === null;
+  if (demand === undefined || !lives || model.paused.has(queue)) return 0;
+  const { declaredLimit, prefetch, held, most } = demand;
+  const limit = model.chosenLimits.get(queue) ?? declaredLimit;
+  return Math.max(Math.min(limit + prefetch - held, most), 0);
 }
 
 /** Nothing passes another of its lane. */
@@ -177,19 +206,13 @@ function mustFit(model: LimitedModel, claimed: readonly ModelJob[]): void {
 /** What a look was worth is blocked now, or its queue has no room. */
 function mustBeAll(model: LimitedModel, { demand, due, lanes, claimed }: {
   readonly demand: ModelDemand;
-  readonly due: ReadonlySet<string>;
+  readonly due: ReadonlyMap<string, DueLane>;
   readonly lanes: Lanes;
   readonly claimed: readonly ModelJob[];
 }): void {
-  const executor = model.executors.get(demand.executorId);
-  const lives = executor !== undefined && executor.stoppedAt === null;
-  if (!lives) return assert.equal(claimed.length, 0, "the dead claim nothing");
-  for (const { queue, declaredLimit, prefetch, held, most } of demand.queues) {
-    const limit = model.chosenLimits.get(queue) ?? declaredLimit;
+  for (const { queue } of demand.queues) {
     const taken = claimed.filter((job) => job.queue === queue).length;
-    const room = model.paused.has(queue)
-      ? 0
-      : Math.max(Math.min(limit + prefetch - held, most), 0);
+    const room = roomOf(model, demand, queue);
     assert.ok(taken <= room, `${taken} of ${queue}, which takes ${room}`);
     if (taken === room) continue;
     for (const [name, jobs] of lanes) {

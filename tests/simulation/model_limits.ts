@@ -167,6 +167,14 @@ export class LimitedModel extends Model {
     });
   }
 
+  /**
+   * Whoever looks at a place holds its row, and makes one. It matters only to a
+   * clock that is set back: what was counted later than now stays so.
+   */
+  look(shares: readonly Pick<Share, "limiter" | "key">[]): void {
+    for (const share of shares) this.#part(share);
+  }
+
   /** A job passes: it takes its part of every rate. */
   take(shares: readonly Share[]): void {
     for (const share of shares) {
