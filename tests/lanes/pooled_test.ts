@@ -24,6 +24,13 @@ const TESTS_MIN = 350;
 
 /** Files of those folders that would cost time and say nothing. */
 const SAME_AS_DIRECT: Readonly<Record<string, string>> = {
+  "tests/contract/explain_plans_test.ts": "plans are made behind the proxy",
+  "tests/contract/limiter_pages_plans_test.ts":
+    "plans are made behind the proxy",
+  "tests/contract/explain_worlds_test.ts":
+    "a long walk of statements that the other tests of explanations send as well",
+  "tests/engine/unique_model_test.ts":
+    "a long walk of statements that the other tests of uniqueness send as well",
   "tests/contract/hot_plans_test.ts": "plans are made behind the proxy",
   "tests/contract/output_plans_test.ts": "plans are made behind the proxy",
   "tests/contract/search_plans_test.ts": "plans are made behind the proxy",
