@@ -1,7 +1,13 @@
+import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
-import type { AlikeJobs } from "./alike_jobs.ts";
+import {
+  alikeInserts,
+  type AlikeJobs,
+  firstId,
+  ID_FROM_FIRST,
+} from "./alike_jobs.ts";
 import type { InsertRow } from "./job_insert.ts";
 import { type JobReceipt, receiptClaims } from "./receipts.ts";
 
@@ -29,17 +35,12 @@ export async function insertWithReceipts(
   db: Database,
   jobs: AlikeReceipts,
 ): Promise<InsertRow[]> {
-  const { queue, worker, meta, tags, priority, maxAttempts, args, receipts } =
-    jobs;
+  const { args, receipts } = jobs;
   const statement = sql`
-    with first as materialized (
-      select yardmaster.job_id_at(${db.now}) as id
-    ),
+    with ${firstId(db)}
     input as materialized (
       select
-        -- As next_job_id() does, but its arithmetic only once.
-        (select id from first)
-          | (nextval('yardmaster.job_id_sequence') & 4194303) as id,
+        ${ID_FROM_FIRST} as id,
         row.args, row.receipt, row.args_digest,
         ${receipts[0]?.keepMs ?? 0}::float8 as receipt_ms, row.place
       from rows from (
@@ -61,24 +62,10 @@ export async function insertWithReceipts(
       from input
       join receipted on receipted.fingerprint = input.receipt
     ),
-    defined as (
-      insert into yardmaster.jobs (
-        id, queue, worker, args, meta, tags, priority, max_attempts
-      )
-      select
-        id, ${queue}::text, ${worker}::text, args, (select ${meta}::text::jsonb), ${[
-    ...tags,
-  ]}::text[],
-        ${priority}::smallint, ${maxAttempts}::smallint
-      from decided
-      where answer = 'i'
+    accepted as (
+      select id, args from decided where answer = 'i'
     ),
-    due as (
-      insert into yardmaster.ready (job_id, queue, worker, priority, attempt)
-      select id, ${queue}::text, ${worker}::text, ${priority}::smallint, 0
-      from decided
-      where answer = 'i'
-    )
+    ${alikeInserts(jobs, sql`accepted`)}
     select
       string_agg(job_id::text, ',' order by place) as "jobIds",
       string_agg(answer, '' order by place) as "answers"
@@ -88,12 +75,13 @@ export async function insertWithReceipts(
     statement,
     { hot: true },
   );
-  const letters = row?.answers ?? "";
-  return (row?.jobIds ?? "").split(",").map((jobId, index) => ({
-    jobId: jobId as JobId,
-    answer: ANSWERS[letters[index] ?? ""] ?? "inserted",
-    runAt: null,
-  }));
+  // Whoever asked misses its answers then.
+  if (row === undefined) return [];
+  return row.jobIds.split(",").map((jobId, index) => {
+    const answer = ANSWERS[row.answers[index] ?? ""];
+    assert(answer !== undefined, "every job has an answer");
+    return { jobId: jobId as JobId, answer, runAt: null };
+  });
 }
 
 function bytes(digest: string | null): string | null {
