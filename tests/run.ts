@@ -17,17 +17,22 @@ const LIMIT_MS = 15 * 60_000;
 /** Folders whose tests measure time or start processes: one after the other. */
 const ALONE = /^tests\/(lanes|chaos|browser|simulation)\//;
 
+/** So much of a failure is said again at the end. */
+const FAILURE_LINES = 30;
+
 interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** What failed, and how: said again at the end, where it is looked for. */
+  readonly failures: string[];
 }
 
 const startedAt = performance.now();
 const inCi = process.env["CI"] === "true";
 
 async function main(paths: readonly string[]): Promise<Counts> {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
   const all = [...testFiles("tests"), ...testFiles("examples")];
   let files = all.filter((file) =>
     paths.length === 0 ||
@@ -41,6 +46,7 @@ async function main(paths: readonly string[]): Promise<Counts> {
     for (const file of files.filter((each) => needsPostgres(each))) {
       say(`Skipped ${file}: no Postgres: ${server.why}`);
       counts[inCi ? "failed" : "skipped"] += 1;
+      if (inCi) counts.failures.push(`${file}: no Postgres: ${server.why}`);
     }
     files = without;
   }
@@ -111,17 +117,46 @@ async function runTests(counts: Counts, { files, args, environment }: {
   counts.passed += found.passed;
   counts.failed += found.failed;
   counts.skipped += found.skipped;
+  counts.failures.push(...found.failures);
   // What fails before or between tests is in no count, and is a failure.
-  if (code !== 0 && found.failed === 0) counts.failed += 1;
+  if (code !== 0 && found.failed === 0) {
+    counts.failed += 1;
+    counts.failures.push(`deno test ended with ${code}, outside of a test`);
+  }
 }
 
 function readCounts(junit: string): Counts {
-  if (!existsSync(junit)) return { passed: 0, failed: 0, skipped: 0 };
+  if (!existsSync(junit)) {
+    return { passed: 0, failed: 0, skipped: 0, failures: [] };
+  }
   const report = readFileSync(junit, "utf8");
-  const all = report.match(/<testcase\b/g)?.length ?? 0;
-  const failed = report.match(/<(failure|error)\b/g)?.length ?? 0;
-  const skipped = report.match(/<skipped\b/g)?.length ?? 0;
-  return { passed: all - failed - skipped, failed, skipped };
+  const cases = report.split(/(?=<testcase\b)/).slice(1);
+  const failures = cases.filter((each) => /<(failure|error)\b/.test(each));
+  const skipped = cases.filter((each) => /<skipped\b/.test(each)).length;
+  return {
+    passed: cases.length - failures.length - skipped,
+    failed: failures.length,
+    skipped,
+    failures: failures.map(describeFailure),
+  };
+}
+
+/** A failed case of the report, as its file, its name and its first lines. */
+function describeFailure(testcase: string): string {
+  const [, name = "?"] = /\bname="([^"]*)"/.exec(testcase) ?? [];
+  const [, file = "?"] = /\bclassname="([^"]*)"/.exec(testcase) ?? [];
+  const [, said = ""] =
+    /<(?:failure|error)\b[^>]*>([^]*?)<\/(?:failure|error)>/.exec(testcase) ??
+      [];
+  const lines = said.trim().split("\n").slice(0, FAILURE_LINES);
+  return unescapeXml([`${file}: ${name}`, ...lines].join("\n    "));
+}
+
+function unescapeXml(text: string): string {
+  return text
+    .replaceAll("&lt;", "<").replaceAll("&gt;", ">")
+    .replaceAll("&quot;", '"').replaceAll("&apos;", "'")
+    .replaceAll("&#39;", "'").replaceAll("&amp;", "&");
 }
 
 async function deno(
@@ -175,6 +210,7 @@ function say(text: string): void {
 
 if (import.meta.main) {
   const counts = await main(process.argv.slice(2));
+  for (const failure of counts.failures) console.log(`\nFailed: ${failure}`);
   say("Done");
   const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
   console.log(`${counts.passed} passed, ${counts.failed} failed${skipped}`);
