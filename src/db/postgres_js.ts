@@ -6,6 +6,7 @@
  */
 import type { Database, Row } from "./database.ts";
 import {
+  BOUND_IDLE,
   type Connection,
   databaseOn,
   type DatabaseOptions,
@@ -160,10 +161,11 @@ function transactionOf(handle: AnyHandle, { statements, context }: {
     return (work) => {
       const connection = new OneConnection();
       return connection.scope((scoped) =>
-        begin.call(
-          handle,
-          (tx) => scoped(() => work(sessionOf(tx, { names, connection }))),
-        ) as never
+        begin.call(handle, (tx) => {
+          // The first statement goes right behind it; if it fails, so does that.
+          Promise.resolve(tx.unsafe(BOUND_IDLE)).catch(() => {});
+          return scoped(() => work(sessionOf(tx, { names, connection })));
+        }) as never
       );
     };
   }

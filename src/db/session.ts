@@ -140,6 +140,21 @@ function open(
   };
 }
 
+/**
+ * Ends a transaction of ours in which nothing is asked for so long, and lets go
+ * of what it holds: its process may have lost the network, which Postgres by
+ * itself learns after two hours, and everybody else would wait for its rows and
+ * tables. A shorter limit of the host stays.
+ */
+export const BOUND_IDLE = `
+  select set_config('idle_in_transaction_session_timeout', '10s', true)
+  where current_setting('idle_in_transaction_session_timeout')::interval
+    not between interval '1 ms' and interval '10 s'
+`;
+
+/** In one trip. */
+const BEGIN = `begin; ${BOUND_IDLE}`;
+
 /** One connection, which has no transactions of its own but by statements. */
 export type Connection = Pick<Session, "query" | "script">;
 
@@ -179,7 +194,7 @@ async function transact<T>(connection: Connection, { opening, work }: {
     ? await savepointOrBegin(connection)
     : opening === "savepoint";
   if (opening !== "ask") {
-    await connection.script(nested ? "savepoint yardmaster" : "begin");
+    await connection.script(nested ? "savepoint yardmaster" : BEGIN);
   }
 
   let result: T;
@@ -225,7 +240,7 @@ async function savepointOrBegin(connection: Connection): Promise<boolean> {
     ) {
       throw error;
     }
-    await connection.script("begin");
+    await connection.script(BEGIN);
     return false;
   }
 }

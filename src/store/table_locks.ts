@@ -4,6 +4,8 @@ import { type Sql, sql } from "../db/sql.ts";
 
 /** Below Postgres' own second for finding deadlocks. */
 const WAIT_MS = 500;
+/** Nobody else can work meanwhile, and the holder may have lost its network. */
+const IDLE_MS = 2_000;
 
 /**
  * Holds tables alone, all of them or none, and waits half as long as Postgres
@@ -28,6 +30,8 @@ export async function lockAlone(
         extract(epoch from current_setting('deadlock_timeout')::interval) * 500
       )::integer || 'ms',
       true
+    ), set_config(
+      'idle_in_transaction_session_timeout', ${`${IDLE_MS}ms`}, true
     )
   `);
   try {

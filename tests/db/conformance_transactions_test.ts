@@ -1,5 +1,6 @@
 /** Transactions are the same on each driver, in ours and in the host's own. */
 import assert from "node:assert/strict";
+import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import { notesIn, rejectsWith, useDrivers } from "../support/drivers.ts";
 
@@ -189,3 +190,33 @@ onEachDriver(
     return Promise.resolve();
   },
 );
+
+onEachDriver(
+  "transaction() bounds how long one of ours may be left open, and no other",
+  async (driver) => {
+    assert.equal(await driver.db.transaction(idleLimit), "10s");
+    assert.equal(
+      await driver.db.transaction((tx) => tx.transaction(idleLimit)),
+      "10s",
+    );
+    assert.equal(await idleLimit(driver.db), "0");
+    const within = await driver.hostTransaction(async (tx) => [
+      await tx.transaction(idleLimit),
+      await idleLimit(tx),
+    ]);
+    assert.deepEqual(within, ["0", "0"]);
+    const alone = await driver.hostConnection();
+    assert.equal(await alone.db.transaction(idleLimit), "10s");
+    assert.equal(await idleLimit(alone.db), "0");
+    alone.release();
+  },
+  // No network can leave one that is in the process.
+  { drivers: ["postgres.js", "node-postgres"] },
+);
+
+async function idleLimit(db: Database): Promise<string | undefined> {
+  const [row] = await db.query<{ limit: string }>(sql`
+    select current_setting('idle_in_transaction_session_timeout') as "limit"
+  `);
+  return row?.limit;
+}

@@ -1,0 +1,48 @@
+/** A process that loses its network in the middle of a transaction of ours. */
+import assert from "node:assert/strict";
+import postgres from "postgres";
+import type { Database } from "../../src/db/database.ts";
+import { postgresJs } from "../../src/db/postgres_js.ts";
+import { sql } from "../../src/db/sql.ts";
+import { lockAlone } from "../../src/store/table_locks.ts";
+import { openProxy } from "../chaos/faults/tcp_proxy.ts";
+import { type TestPostgres, usePostgres } from "../support/postgres.ts";
+
+const testPostgres = usePostgres();
+
+// The pool at the dead end of the wire is left as it is.
+Deno.test.sanitizer({ ops: false, resources: false });
+
+/** Comes back when a statement of another process got through after all. */
+async function loseWhile(
+  world: TestPostgres,
+  holds: (tx: Database) => Promise<unknown>,
+): Promise<void> {
+  await using proxy = openProxy(world.directUrl);
+  const pool = postgres(proxy.through(world.directUrl), {
+    max: 1,
+    fetch_types: false,
+  });
+  const held = Promise.withResolvers<void>();
+  const lost = postgresJs(pool).transaction(async (tx) => {
+    await holds(tx);
+    held.resolve();
+    // It waits for an answer that never comes.
+    await new Promise(() => {});
+  });
+  lost.catch(held.reject);
+  await held.promise;
+  proxy.forget();
+  await world.db.query(sql`
+    insert into yardmaster.queues (name, inserted_at)
+    values ('other', ${world.db.now})
+  `);
+  await pool.end({ timeout: 0 });
+}
+
+Deno.test("lockAlone() lets go of its tables when its process is lost", async () => {
+  await using world = await testPostgres();
+  const beganMs = performance.now();
+  await loseWhile(world, (tx) => lockAlone(tx, [sql`yardmaster.queues`]));
+  assert.ok(performance.now() - beganMs < 9_000);
+});
