@@ -9,6 +9,7 @@ import {
 } from "../../src/domain/cron_entry.ts";
 import {
   CRON_SLOT_KINDS,
+  CRON_SLOT_REASONS,
   CRON_SLOT_STATES,
 } from "../../src/domain/cron_slot.ts";
 import {
@@ -32,6 +33,7 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   cron_catch_up: CRON_CATCH_UPS,
   cron_overlap: CRON_OVERLAPS,
   cron_slot_kind: CRON_SLOT_KINDS,
+  cron_slot_reason: CRON_SLOT_REASONS,
   cron_slot_state: CRON_SLOT_STATES,
   cron_source: CRON_SOURCES,
   job_state: JOB_STATES,
