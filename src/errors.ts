@@ -5,10 +5,12 @@
 
 /** A statement that was cancelled before it was sent. */
 export class QueryCancelledError extends Error {
+  /** Holds across two copies of this package, where `instanceof` does not. */
   override readonly name = "QueryCancelledError";
   /** The same SQLSTATE as when Postgres cancels it. */
   readonly code = "57014";
 
+  /** Made where the signal is heard; `cause` is its reason. */
   constructor(cause: unknown) {
     super("Cannot run the statement: its signal is aborted", { cause });
   }
@@ -16,6 +18,7 @@ export class QueryCancelledError extends Error {
 
 /** A handle that was used after its transaction. */
 export class TransactionEndedError extends Error {
+  /** Holds across two copies of this package, where `instanceof` does not. */
   override readonly name = "TransactionEndedError";
   /** The same SQLSTATE as when Postgres finds no transaction. */
   readonly code = "25P01";
@@ -30,6 +33,7 @@ export class TransactionEndedError extends Error {
 
 /** A transaction that Postgres rolled back where it was asked to commit. */
 export class TransactionAbortedError extends Error {
+  /** Holds across two copies of this package, where `instanceof` does not. */
   override readonly name = "TransactionAbortedError";
   /** The SQLSTATE of a statement after a failed one. */
   readonly code = "25P02";
@@ -44,13 +48,16 @@ export class TransactionAbortedError extends Error {
 
 /** A schema that this code can not run on. */
 export class SchemaVersionError extends Error {
+  /** Holds across two copies of this package, where `instanceof` does not. */
   override readonly name = "SchemaVersionError";
+  /** The same for all of its kind. */
   readonly code = "schema_version";
   /** The version of the database; 0 if there is none. */
   readonly version: number;
   /** The version that this code was written for. */
   readonly target: number;
 
+  /** Made with a message that says what does not fit, and what to do. */
   constructor(
     message: string,
     facts: { readonly version: number; readonly target: number },
@@ -66,11 +73,14 @@ export class SchemaVersionError extends Error {
  * what was encrypted.
  */
 export class DecryptionError extends Error {
+  /** Holds across two copies of this package, where `instanceof` does not. */
   override readonly name = "DecryptionError";
+  /** The key is missing here; or the text is not what that key encrypted. */
   readonly code: "encryption_key_unknown" | "decryption_failed";
   /** The id of the key; empty where what is stored names none. */
   readonly key: string;
 
+  /** Made with the id of the key, and never with the key. */
   constructor(key: string, why: "unknown_key" | "changed") {
     super(
       why === "unknown_key"
@@ -101,11 +111,14 @@ export interface OptionsProblem {
 
 /** Options that can not be used. The host's code is what must change. */
 export class OptionsError extends Error {
+  /** Holds across two copies of this package, where `instanceof` does not. */
   override readonly name = "OptionsError";
+  /** The same for all of its kind. */
   readonly code = "options";
   /** All of them, not only the first. */
   readonly problems: readonly OptionsProblem[];
 
+  /** Made with what can not be done, and puts every problem into its message. */
   constructor(action: string, problems: readonly OptionsProblem[]) {
     const lines = problems.map(({ key, message, example, needed }) =>
       `- "${key}" ${message}. Needed ${needed}. Example:\n` +

@@ -7,14 +7,17 @@
 export interface Actor {
   /** Stable over sessions, 1 to 200 characters. */
   readonly id: string;
+  /** As pages show them; the id when left out. */
   readonly label?: string;
 }
 
 /** The name that the audit holds to account for a change. */
 export interface Principal {
+  /** Whom the audit names: 1 to 200 characters that stay the same. */
   readonly id: string;
   /** Such as `user` or `service_account`. */
   readonly type: string;
+  /** As the audit shows it; the id when left out. */
   readonly label?: string;
 }
 
@@ -57,7 +60,9 @@ export type ResourceType = typeof RESOURCE_TYPES[number];
 
 /** The same shape at button, preview, execution and API. */
 export interface ResourceRef {
+  /** What kind of thing it is. */
   readonly type: ResourceType;
+  /** Its name or id, as text; of a page what it shows, such as `audit`. */
   readonly id: string;
 }
 
@@ -88,8 +93,11 @@ export type AuditPrincipal = (actor: Actor) => Principal | null;
 
 /** The three answers that pages and operator commands need. */
 export interface Auth {
+  /** Who sends a request. */
   readonly currentActor: CurrentActor;
+  /** Whether they may. */
   readonly authorize: Authorize;
+  /** Under which name it is recorded. */
   readonly auditPrincipal: AuditPrincipal;
   /** What somebody who is not signed in gets instead of our 403 page. */
   readonly onUnauthenticated?: (request: Request) => Response;
@@ -163,8 +171,11 @@ export type Reveal = (
 
 /** What a host is told when an incident or a change may need its own people. */
 export interface EscalationFacts {
+  /** What happened, as a word. */
   readonly event: string;
+  /** To what. */
   readonly resource: ResourceRef;
+  /** Plain values; never args, meta or the text of an error. */
   readonly facts: Readonly<Record<string, string | number | boolean | null>>;
 }
 

@@ -25,8 +25,13 @@ import { type Report, withoutSecrets } from "./report.ts";
 
 /** What a command line is run with; a test brings its own. */
 export interface CliIo {
+  /** Where `DATABASE_URL` is looked for if there is no `--database-url`. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Prints one line of the report, without its end: for `stdout`. */
   out(line: string): void;
+  /**
+   * Prints one line about what went wrong: for `stderr`. It has no password.
+   */
   err(line: string): void;
 }
 

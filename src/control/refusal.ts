@@ -42,10 +42,15 @@ export type NextStep = typeof PLAIN_STEPS[number] | Action;
 
 /** A command that did nothing, why, and what is possible now. */
 export interface Refused {
+  /** Nothing was done. What was done has `true` here. */
   readonly ok: false;
+  /** Why, as a code that stays: for a program to tell cases apart. */
   readonly refusal: Refusal;
   /** A sentence for the person who asked. */
   readonly message: string;
+  /**
+   * What may be tried instead, the most likely first; empty if nothing helps.
+   */
   readonly legalNextSteps: readonly NextStep[];
 }
 

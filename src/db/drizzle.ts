@@ -11,6 +11,7 @@ import type { DatabaseOptions } from "./session.ts";
 
 /** What we use of a Drizzle database, or of one of its transactions. */
 export interface DrizzleHandle {
+  /** Where Drizzle keeps the handle of its driver. */
   readonly _: { readonly session: object };
 }
 

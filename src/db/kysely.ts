@@ -14,9 +14,14 @@ import {
 
 /** What we use of a Kysely instance, or of one of its transactions. */
 export interface KyselyHandle {
+  /** Whether it is the `trx` of a transaction that the host has open. */
   readonly isTransaction: boolean;
+  /**
+   * The same without the plugins of the host: they would rename our columns.
+   */
   // deno-lint-ignore no-explicit-any -- a transaction narrows its type parameter.
   withoutPlugins(): any;
+  /** Runs one statement that was compiled already. */
   // deno-lint-ignore no-explicit-any -- a compiled query has a tree of its own.
   executeQuery(query: any): Promise<{ readonly rows: unknown[] }>;
 }

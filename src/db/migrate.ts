@@ -11,11 +11,13 @@ import { inSchema, sql } from "./sql.ts";
 
 /** What {@linkcode migrate} did. */
 export interface MigrationReport {
+  /** The schema of the tables, such as `yardmaster`. */
   readonly schema: string;
   /** The version before; 0 if there was none. */
   readonly from: number;
   /** The version now. */
   readonly to: number;
+  /** What this call ran, in order; empty if the schema stood there already. */
   readonly applied: readonly {
     readonly version: number;
     readonly name: string;

@@ -24,6 +24,7 @@ const CANCEL_LIMIT_MS = 2_000;
 
 /** What we use of a pool or a client. */
 export interface PgHandle {
+  /** Runs one statement, as node-postgres takes it. */
   // deno-lint-ignore no-explicit-any -- the driver has seven overloads of it.
   query(config: any): Promise<any>;
 }

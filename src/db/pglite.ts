@@ -19,17 +19,21 @@ import { FIRST_CREATED_TYPE, READ_TYPES, readerOf } from "./values.ts";
 
 /** What we use of PGlite, or of one of its transactions. */
 export interface PGliteHandle {
+  /** Runs one statement with its values, and tells the types of its columns. */
   query(
     text: string,
     values?: unknown[],
     options?: Readonly<Record<string, unknown>>,
   ): Promise<{ readonly rows: unknown[]; readonly fields: PGliteField[] }>;
+  /** Runs several statements without values, and answers for each. */
   exec(text: string): Promise<readonly { readonly command?: string }[]>;
 }
 
 /** A column of a result. */
 export interface PGliteField {
+  /** As the statement calls the column. */
   readonly name: string;
+  /** The `oid` of its type in `pg_type`, by which we read it. */
   readonly dataTypeID: number;
 }
 

@@ -9,12 +9,14 @@ const UNKNOWN_OID = 705;
 
 /** What we use of a handle of postgres.js: a pool, a transaction or a reserved connection. */
 export interface PostgresJsSql {
+  /** Makes a statement of text with `$1 …`, to be sent when it is awaited. */
   unsafe(
     text: string,
     // deno-lint-ignore no-explicit-any -- the driver's own generic type is invariant.
     values?: any[],
     options?: { readonly prepare?: boolean },
   ): PostgresJsQuery;
+  /** Wraps a value together with the `oid` of its type. */
   // deno-lint-ignore no-explicit-any -- see above.
   typed: any;
 }
@@ -25,9 +27,11 @@ interface PostgresJsQuery extends PromiseLike<unknown> {
   readonly state?: unknown;
   /** Why the driver sent it again: of its name, or of a table that changed. */
   readonly retried?: unknown;
+  /** The same query, answered with bytes: no type of the host reads them. */
   raw(): PromiseLike<unknown>;
   /** What `cancel()` calls, once; null afterwards. */
   canceller?: ((query: PostgresJsQuery) => unknown) | null;
+  /** Asks the server to give the statement up. */
   cancel(): unknown;
 }
 

@@ -6,7 +6,9 @@ import { parseDelayMs } from "./job.ts";
 export interface FailedRun {
   /** The attempt that just failed; the first is 1. */
   readonly attempt: number;
+  /** How many the job has in all; there is one left at least. */
   readonly maxAttempts: number;
+  /** What `perform` threw, as it is; of a timeout an error that says so. */
   readonly error: unknown;
 }
 

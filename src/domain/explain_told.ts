@@ -21,9 +21,13 @@ import type { JobState } from "./state.ts";
 export interface JobExplanation {
   /** The instant of the facts. */
   readonly at: Date;
+  /** The job that was asked about. */
   readonly jobId: JobId;
+  /** Where it waits, or ran. */
   readonly queue: string;
+  /** The name of its worker, whether or not this process knows it. */
   readonly worker: string;
+  /** Where it stands. */
   readonly state: JobState;
   /** Nothing holds it up: the next claim of a healthy executor takes it. */
   readonly runnable: boolean;
@@ -48,12 +52,15 @@ export type ToldReason = Reason & {
 
 /** A step that is legal as things stand. */
 export interface NextStep {
+  /** The step, as a code that stays. */
   readonly step: StepCode;
+  /** What to do, in words for a button or a list. */
   readonly label: string;
   /** `native`: a page or an action of ours; `host`: the host's own. */
   readonly owner: "native" | "bridge" | "host";
   /** To be previewed on the target; null: there is nothing to preview. */
   readonly action: Action | null;
+  /** What it is about, such as the queue; null: nothing one can open. */
   readonly target: ResourceRef | null;
 }
 

@@ -63,17 +63,23 @@ export type LimiterDefinition =
 
 /** A limiter as {@linkcode defineLimiter} made it. */
 export interface Limiter extends LimiterRule {
+  /** By which workers, rows and pages know it. */
   readonly name: string;
+  /** Whether it lets jobs wait, or refuses their enqueue. */
   readonly at: LimiterPoint;
+  /** The path into the args whose values count apart; `null`: all together. */
   readonly partitionBy: string | null;
   /** Of a job that says nothing else. */
   readonly weight: number;
+  /** The path into the args where the weight stands; `null`: it is `weight`. */
   readonly weightBy: string | null;
 }
 
 /** All that counting needs to know of a limiter. */
 export interface LimiterRule {
+  /** How it counts: starts in a span of time, or jobs that run. */
   readonly kind: LimiterKind;
+  /** Starts in `perMs`, or jobs that run at a time; weights count. */
   readonly capacity: number;
   /** `null` for concurrency. */
   readonly perMs: number | null;
@@ -221,15 +227,21 @@ export function atPath(args: unknown, path: string): unknown {
 
 /** Why a limiter holds a job back, with the evidence of it. */
 export interface LimiterBlocker {
+  /** `cooldown`: somebody said stop. `limit_reached`: the allowance is used. */
   readonly code: "cooldown" | "limit_reached";
+  /** The name of the limiter. */
   readonly limiter: string;
+  /** How it counts. */
   readonly kind: LimiterKind;
+  /** Where it held the job back. */
   readonly at: LimiterPoint;
+  /** `partitioned`: it counts each key apart. */
   readonly scope: "global" | "partitioned";
   /** The value of its partition; empty for a global limiter, or without one. */
   readonly key: string;
   /** The earliest instant; `null`: when one of those that run has ended. */
   readonly eligibleAt: Date | null;
+  /** What it allows, as of now: an operator may have changed it. */
   readonly capacity: number;
   /** At the instant of looking. */
   readonly used: number;

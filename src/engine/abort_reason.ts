@@ -19,9 +19,12 @@ export type AbortKind = typeof ABORT_KINDS[number];
  * reject with the reason of a signal reject with an error.
  */
 export class AbortReason extends Error {
+  /** Tells it from other errors, also across two copies of this package. */
   override readonly name = "AbortReason";
+  /** Why, as one of five words. */
   readonly kind: AbortKind;
 
+  /** For tests of code that takes a signal: the engine makes its own. */
   constructor(kind: AbortKind) {
     super(SENTENCES[kind]);
     this.kind = kind;

@@ -7,11 +7,17 @@ import type { Issue } from "./standard_schema.ts";
 
 /** A job that was inserted. */
 export interface EnqueuedJob {
+  /** Digits, as text: it does not fit into a number. Ids sort by insertion. */
   readonly id: JobId;
+  /** Where it waits: what the call said, or its worker. */
   readonly queue: string;
+  /** The name of its worker. */
   readonly worker: string;
+  /** `scheduled` if it has a time to wait for, and `available` otherwise. */
   readonly state: "available" | "scheduled";
+  /** When it is due, by the clock of the database; `null`: at once. */
   readonly runAt: Date | null;
+  /** By the clock of the database, in whole milliseconds. */
   readonly insertedAt: Date;
 }
 

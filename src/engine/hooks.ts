@@ -4,6 +4,7 @@ import type { RunWithArgs } from "./run_context.ts";
 
 /** An attempt did its work. */
 export interface SuccessEvent<Output = unknown> {
+  /** Tells the events apart. */
   readonly state: "success";
   /** What the run came to, recorded or not. */
   readonly value: Output;
@@ -11,16 +12,23 @@ export interface SuccessEvent<Output = unknown> {
 
 /** An attempt failed, and the job waits for another. */
 export interface FailureEvent {
+  /** Tells the events apart. */
   readonly state: "failure";
+  /** The job goes on: there will be another attempt. */
   readonly terminal: false;
+  /** It threw, or took longer than its timeout. */
   readonly kind: "failed" | "timed_out";
+  /** What was thrown, as it is. */
   readonly error: unknown;
+  /** Until the next attempt is due, in milliseconds. */
   readonly retryInMs: number;
 }
 
 /** No attempt is left, or none can help. */
 export interface DiscardEvent {
+  /** Tells the events apart. */
   readonly state: "discard";
+  /** The job has ended. */
   readonly terminal: true;
   /** `discarded`: the run said so itself. */
   readonly kind: "failed" | "timed_out" | "discarded";

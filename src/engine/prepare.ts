@@ -32,8 +32,11 @@ import {
 
 /** One of many. */
 export interface EnqueueInput {
+  /** What is to do the job. */
   readonly worker: AnyWorker;
+  /** What it is given, as its schema takes it in. */
   readonly args: unknown;
+  /** How this one is run, where it differs from what its worker says. */
   readonly options?: Omit<EnqueueOptions, "database">;
 }
 

@@ -3,6 +3,7 @@
  * that a host is free to choose. Source: standardschema.dev, version 1.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
+  /** The one property by which libraries of schemas know each other. */
   readonly "~standard": {
     readonly version: 1;
     readonly vendor: string;
@@ -22,7 +23,9 @@ export type SchemaResult<Output> =
 
 /** One thing that is wrong, and where. */
 export interface SchemaIssue {
+  /** In the words of the schema. */
   readonly message: string;
+  /** From the value inwards; left out: the value itself. */
   readonly path?:
     | readonly (PropertyKey | { readonly key: PropertyKey })[]
     | undefined;
@@ -32,6 +35,7 @@ export interface SchemaIssue {
 export interface Issue {
   /** Such as `args.customer.id`, or the name of an option. */
   readonly path: string;
+  /** What is wrong, and mostly what must be; no value stands in it. */
   readonly message: string;
 }
 

@@ -24,6 +24,7 @@ export interface TickReport {
   readonly failed: readonly string[];
   /** Nothing was left to do. */
   readonly done: boolean;
+  /** From the call to its answer, in milliseconds. */
   readonly tookMs: number;
 }
 

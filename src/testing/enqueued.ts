@@ -15,12 +15,15 @@ export type Wild<Value> = Value extends readonly unknown[] ? Value
 
 /** Which jobs a test looks for; what is left out does not matter. */
 export interface EnqueuedQuery<W extends AnyWorker = AnyWorker> {
+  /** Whose jobs; it is also where the type of `args` comes from. */
   readonly worker: W;
   /** What must be in the args; there may be more. */
   readonly args?: Wild<InputOf<W>>;
   /** What must be in the meta; there may be more. */
   readonly meta?: Wild<JsonObject>;
+  /** Where it waits. */
   readonly queue?: string;
+  /** 0 (first) to 9. */
   readonly priority?: number;
   /** All of them; there may be more. */
   readonly tags?: readonly string[];
@@ -36,12 +39,21 @@ export interface Patience {
 
 /** A job that has not ended. */
 export interface FoundJob {
+  /** Its id, as `enqueue` gave it. */
   readonly id: JobId;
+  /** Where it stands; never one in which a job has ended. */
   readonly state: JobState;
+  /** Where it waits, or runs. */
   readonly queue: string;
+  /**
+   * As they are stored: without what is redacted, and sealed where encrypted.
+   */
   readonly args: JsonObject;
+  /** The notes of the call. */
   readonly meta: JsonObject;
+  /** Those of its worker and of the call. */
   readonly tags: readonly string[];
+  /** 0 (first) to 9. */
   readonly priority: number;
   /** Null: now, or not by the clock. */
   readonly runAt: Date | null;

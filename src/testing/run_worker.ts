@@ -17,6 +17,7 @@ import { jobOf, outcomeOf, type RunOutcome } from "./told_job.ts";
 
 /** What {@linkcode runWorker} runs. */
 export interface RunWorkerOptions<Input> {
+  /** As a call would enqueue them. */
   readonly args: Input;
   /** Of the args, to see them upgraded; the worker's own when left out. */
   readonly version?: number;

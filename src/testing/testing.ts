@@ -33,6 +33,7 @@ export type {
 export interface TestClock extends Clock {
   /** Hand it to an adapter: `pglite(db, { now: clock.now })`. */
   readonly now: () => Sql;
+  /** The instant at which it stands. */
   nowAt(): Date;
   /** Moves both, and calls back the timers that are due on the way. */
   advanceMs(ms: number): Promise<void>;
