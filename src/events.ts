@@ -39,8 +39,17 @@ export type YardmasterEvent =
   | {
     readonly type: "output_dropped";
     readonly worker: string;
-    /** `refused`: Postgres can not store it. */
-    readonly why: "not_json" | "too_large" | "refused";
+    /**
+     * `refused`: Postgres can not store it; `reserved`: it has the one key
+     * `__encrypted__`, which is ours; `not_encrypted`: that failed, and it is not
+     * stored as it is.
+     */
+    readonly why:
+      | "not_json"
+      | "too_large"
+      | "refused"
+      | "reserved"
+      | "not_encrypted";
     /** Of its JSON text in UTF-8, if it has one; and what its worker allows. */
     readonly bytes: number | null;
     readonly limitBytes: number;

@@ -1,4 +1,4 @@
-/** The keys that encrypt args, as a host hands them in. */
+/** The keys that encrypt args and outputs, as a host hands them in. */
 import { type EncryptionKeys, keyProblems } from "./domain/key_ring.ts";
 import { encrypts, type WorkerSecrets } from "./domain/redaction.ts";
 import { ADVICE } from "./option_advice.ts";
@@ -7,7 +7,7 @@ import type { Reveal } from "./seams.ts";
 
 /** Keys for workers that encrypt, and who may read what they encrypted. */
 export interface EncryptionOptions extends EncryptionKeys {
-  /** Whether a page may decrypt args for somebody; never when left out. */
+  /** Whether a page may decrypt for somebody; never when left out. */
   readonly reveal?: Reveal;
 }
 
@@ -46,11 +46,14 @@ function encryptingWorkerOf(
     ...entries.map((entry) => (entry as { worker?: unknown } | null)?.worker),
   ];
   for (const each of all) {
-    const { name, secrets } = (each ?? {}) as {
+    const { name, secrets, recordOutput } = (each ?? {}) as {
       readonly name?: string;
       readonly secrets?: WorkerSecrets | null;
+      readonly recordOutput?: { readonly encrypt?: boolean } | null;
     };
-    if (encrypts(secrets ?? null)) return String(name);
+    if (encrypts(secrets ?? null) || recordOutput?.encrypt === true) {
+      return String(name);
+    }
   }
   return null;
 }

@@ -81,7 +81,7 @@ class JoinedYardmaster implements Yardmaster {
     this.#sealer = new Sealer(ring);
     const fingerprints = new Fingerprints(options.fingerprintKey);
     this.receipts = receiptApi(database, fingerprints);
-    this.readOutput = outputReader(database);
+    this.readOutput = outputReader(database, this.#sealer);
     // Of the engine's own services, the engine bounds the waiting itself.
     const patient = withDeadline(database, {
       clock: systemClock,

@@ -8,10 +8,10 @@ export const KEEP_CLASSES = {
   ephemeral: 6 * HOUR_MS,
   standard: 7 * 24 * HOUR_MS,
   extended: 30 * 24 * HOUR_MS,
-} as const;
+} as const satisfies Record<KeepClass, number>;
 
-/** A name for how long an output can be read. */
-export type KeepClass = keyof typeof KEEP_CLASSES;
+/** A name for how long an output can be read: 6 hours, 7 days or 30 days. */
+export type KeepClass = "ephemeral" | "standard" | "extended";
 
 /** What may be asked for. */
 export const OUTPUT_BOUNDS = {
@@ -31,12 +31,20 @@ export interface RecordOutput {
    * days), or milliseconds: a minute to 400 days.
    */
   readonly keep?: KeepClass | number;
+  /**
+   * Stores it encrypted, all of it; needs the option `encryption`. `limitBytes`
+   * counts what the run returned; what is stored is a third longer.
+   */
+  readonly encrypt?: boolean;
 }
 
 /** The same with its defaults filled in. */
 export interface OutputRule {
+  /** What is longer, as JSON in UTF-8, is dropped and never cut. */
   readonly limitBytes: number;
+  /** How long it can be read, in milliseconds from the end of the job. */
   readonly keepMs: number;
+  readonly encrypt: boolean;
 }
 
 /** What an option comes to, or what is wrong with it. */
@@ -49,16 +57,19 @@ export function parseOutputRule(option: unknown): ParsedRule {
   if (option === undefined || option === false) return { ok: true, rule: null };
   const given = option === true ? {} : option;
   if (typeof given !== "object" || given === null) {
-    return bad("is true, false, or { limitBytes, keep }");
+    return bad("is true, false, or { limitBytes, keep, encrypt }");
   }
-  const known = ["limitBytes", "keep"];
+  const known = ["limitBytes", "keep", "encrypt"];
   const unknown = Object.keys(given).find((key) => !known.includes(key));
   if (unknown !== undefined) return bad(`has no option "${unknown}"`);
 
   const { limitBytesDefault, limitBytesMax, keepMsMin, keepMsMax } =
     OUTPUT_BOUNDS;
-  const { limitBytes = limitBytesDefault, keep = "standard" } =
-    given as RecordOutput;
+  const {
+    limitBytes = limitBytesDefault,
+    keep = "standard",
+    encrypt = false,
+  } = given as RecordOutput;
   if (!isWhole(limitBytes, { least: 1, most: limitBytesMax })) {
     return bad(`has a limitBytes of whole bytes from 1 to ${limitBytesMax}`);
   }
@@ -71,7 +82,10 @@ export function parseOutputRule(option: unknown): ParsedRule {
         `milliseconds from ${keepMsMin} to ${keepMsMax}`,
     );
   }
-  return { ok: true, rule: { limitBytes, keepMs: Number(keepMs) } };
+  if (typeof encrypt !== "boolean") {
+    return bad("encrypts all of it or nothing: encrypt is true or false");
+  }
+  return { ok: true, rule: { limitBytes, keepMs: Number(keepMs), encrypt } };
 }
 
 function bad(problem: string): ParsedRule {
@@ -95,7 +109,13 @@ export type JsonOf<Value> = 0 extends 1 & Value ? Value
     }
   : Value;
 
+/** @internal */
 type LeftOut = undefined | symbol | ((...args: never) => unknown);
+/** @internal */
 type IsLeftOut<Value> = [Value] extends [LeftOut] ? true : false;
-/** In a list, what JSON has no word for is null. */
+/**
+ * In a list, what JSON has no word for is null.
+ *
+ * @internal
+ */
 type JsonItem<Value> = Value extends LeftOut ? null : JsonOf<Value>;

@@ -8,6 +8,8 @@ import type { EndedRun } from "./ended_run.ts";
 import { GATHER_MS, ResultGathering } from "./result_gathering.ts";
 import type { HeldLeases } from "./held_leases.ts";
 import { isAboutData } from "./inserter.ts";
+import { hasUnsealed, withSealedOutputs } from "./output_sealing.ts";
+import type { Sealer } from "./sealer.ts";
 
 /** What the acknowledger needs. */
 export interface AcknowledgerOptions {
@@ -15,6 +17,8 @@ export interface AcknowledgerOptions {
   readonly leases: HeldLeases;
   readonly clock: Clock;
   readonly onEvent: OnEvent;
+  /** Encrypts outputs; without it there is nothing to encrypt. */
+  readonly sealer?: Sealer;
   /** The executor that tells of what was lost. */
   readonly executorId: () => number;
   /** The ends of these runs are written, or were lost. */
@@ -133,7 +137,13 @@ export class Acknowledger {
       if (batch.length === 0) break;
       this.#inFlight = batch;
       const named = await this.#complete(batch);
-      if (named.length > 0) await this.#write(named);
+      if (named.length > 0) {
+        await this.#write(
+          hasUnsealed(named)
+            ? await withSealedOutputs(named, this.#options)
+            : named,
+        );
+      }
       this.#inFlight = [];
       onFlushed();
     }

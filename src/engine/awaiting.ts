@@ -13,6 +13,7 @@ import {
   timeoutOf,
 } from "./job_end.ts";
 import { isWorker, jobIdOf, type JobRef } from "./job_output.ts";
+import type { Sealer } from "./sealer.ts";
 import type { AnyWorker } from "./worker.ts";
 
 /** What {@linkcode Awaiting} needs. */
@@ -21,6 +22,8 @@ export interface AwaitingOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: OnEvent;
+  /** Reads outputs that were encrypted. */
+  readonly sealer: Sealer;
   readonly pollMs: number;
   /** Sends a hint to the other processes. */
   readonly send: (notice: Notice) => void;

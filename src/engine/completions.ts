@@ -29,8 +29,9 @@ export function completionsOf(
   return { completions, named };
 }
 
-function isPlain({ to, event, output }: EndedRun): boolean {
-  return to === "completed" && event === undefined && output === undefined;
+function isPlain({ to, event, output, unsealed }: EndedRun): boolean {
+  return to === "completed" && event === undefined && output === undefined &&
+    unsealed === undefined;
 }
 
 /** Null if it does not hold them all. */

@@ -28,7 +28,7 @@ export interface EngineOptions {
   readonly coalesce?: boolean;
   /** With the host's key; without one by default. */
   readonly fingerprints?: Fingerprints;
-  /** Encrypts args and decrypts them; without keys when left out. */
+  /** Encrypts args and outputs and decrypts them; without keys when left out. */
   readonly sealer?: Sealer;
   /** Between two looks for work when nothing is to be found; 1 s. */
   readonly pollMs?: number;
@@ -71,8 +71,15 @@ const QUEUE_LIMIT_MAX = 10_000;
  * were checked before, all at once and in more words.
  */
 export function checkEngineOptions(options: EngineOptions): void {
-  const names = (options.workers ?? []).map((worker) => worker.name);
+  const { workers = [], sealer } = options;
+  const names = workers.map((worker) => worker.name);
   assert(new Set(names).size === names.length, "workers have different names");
+  const encrypting = workers.find(({ recordOutput }) => recordOutput?.encrypt);
+  assert(
+    encrypting === undefined || sealer?.hasKeys === true,
+    `worker ${encrypting?.name} encrypts its output, and there are no keys: ` +
+      `the option "encryption" is missing`,
+  );
   assert(
     areMiddleware(options.middleware ?? []),
     "middleware is a list of at most 20 functions",

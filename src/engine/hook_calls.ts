@@ -1,5 +1,5 @@
 import type { HookName, HookOutcome, OnEvent } from "../events.ts";
-import type { Acknowledgement, RunResult } from "../store/outcomes.ts";
+import type { Acknowledgement } from "../store/outcomes.ts";
 import type { EndedRun } from "./ended_run.ts";
 import type { Clock } from "./clock.ts";
 import type { HookedRun, HookNote } from "./hooks.ts";
@@ -78,7 +78,7 @@ export class HookCalls {
    */
   after(
     run: HookedRun,
-    { note, result }: { readonly note: HookNote; readonly result: RunResult },
+    { note, result }: { readonly note: HookNote; readonly result: EndedRun },
   ): EndedRun {
     const { hook, event } = note;
     const invoke = run.hooks?.[hook];

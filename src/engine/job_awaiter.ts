@@ -7,10 +7,11 @@ import {
   listEnds,
   listOutputs,
 } from "../store/job_ends.ts";
-import type { KeptOutput } from "../store/outputs.ts";
 import { AwaitedJob, type Waiter } from "./awaited_job.ts";
 import type { Clock } from "./clock.ts";
-import { type JobEnd, toJobEnd } from "./job_end.ts";
+import { type JobEnd, type OutputOfAttempt, toJobEnd } from "./job_end.ts";
+import { opened } from "./job_output.ts";
+import type { Sealer } from "./sealer.ts";
 
 /** What the awaiter needs. */
 export interface JobAwaiterOptions {
@@ -18,6 +19,8 @@ export interface JobAwaiterOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: OnEvent;
+  /** Reads outputs that were encrypted. */
+  readonly sealer: Sealer;
   /** The longest between two looks at one job. */
   readonly pollMs: number;
   /** These jobs are awaited, and had not ended a moment ago. */
@@ -204,7 +207,7 @@ export class JobAwaiter {
     if (silent.length > 0) announce(silent.map(({ jobId }) => jobId));
   }
 
-  #tell(found: FoundEnd, output: KeptOutput | undefined): void {
+  #tell(found: FoundEnd, output: OutputOfAttempt | undefined): void {
     const awaited = this.#awaited.get(found.jobId);
     if (awaited === undefined) return;
     // Rows of a job move between partitions: it is looked for twice.
@@ -219,14 +222,17 @@ export class JobAwaiter {
   /** As many statements as it takes to carry that much. */
   async #outputsOf(
     found: readonly FoundEnd[],
-  ): Promise<ReadonlyMap<JobId, KeptOutput>> {
-    const outputs = new Map<JobId, KeptOutput>();
+  ): Promise<ReadonlyMap<JobId, OutputOfAttempt>> {
+    const { database, sealer } = this.#options;
+    const outputs = new Map<JobId, OutputOfAttempt>();
     let jobIds: JobId[] = [];
     let bytes = 0;
     const read = async () => {
       if (jobIds.length === 0) return;
-      const rows = await listOutputs(this.#options.database, jobIds);
-      for (const { jobId, ...output } of rows) outputs.set(jobId, output);
+      for (const { jobId, ...kept } of await listOutputs(database, jobIds)) {
+        const told = await opened(kept, { jobId, sealer });
+        outputs.set(jobId, { attempt: kept.attempt, told });
+      }
       [jobIds, bytes] = [[], 0];
     };
     for (const end of found) {

@@ -2,7 +2,6 @@ import { assert } from "../assert.ts";
 import { isWhole } from "../domain/job.ts";
 import type { AttemptEventKind } from "../domain/state.ts";
 import type { FoundEnd } from "../store/job_ends.ts";
-import type { KeptOutput } from "../store/outputs.ts";
 import type { JobOutput, JobRef, OutputOf } from "./job_output.ts";
 import type { AnyWorker } from "./worker.ts";
 
@@ -77,10 +76,16 @@ export function timeoutOf({ timeoutMs = TIMEOUT_MS }: AwaitOptions): number {
   return timeoutMs;
 }
 
+/** An output that an attempt left, as it is told. */
+export interface OutputOfAttempt {
+  readonly attempt: number;
+  readonly told: JobOutput;
+}
+
 /** What those who wait are told. */
 export function toJobEnd(
   found: FoundEnd,
-  output: KeptOutput | undefined,
+  output: OutputOfAttempt | undefined,
 ): JobEnd {
   if (found.state === null) return { status: "unknown_job" };
   const { state, attempt, finishedAt, message } = found;
@@ -94,18 +99,9 @@ export function toJobEnd(
 /** Of an attempt that the outcome is not of, nothing is told. */
 function told(
   { attempt, outputBytes }: Extract<FoundEnd, { state: string }>,
-  output: KeptOutput | undefined,
+  output: OutputOfAttempt | undefined,
 ): JobOutput {
-  if (output !== undefined && output.attempt === attempt) {
-    return {
-      status: "found",
-      output: output.output,
-      attempt,
-      bytes: output.bytes,
-      recordedAt: output.recordedAt,
-      expiresAt: output.expiresAt,
-    };
-  }
+  if (output?.attempt === attempt) return output.told;
   const why = outputBytes === null ? "not_recorded" : "expired";
   return { status: "none", why };
 }

@@ -8,6 +8,7 @@ import { LimiterKeeper } from "./limiter_keeper.ts";
 import { Listener, Notifier } from "./notifier.ts";
 import { Partitioner } from "./partitioner.ts";
 import { Pruner } from "./pruner.ts";
+import type { Sealer } from "./sealer.ts";
 import type { Service } from "./service.ts";
 import { Stager } from "./stager.ts";
 
@@ -39,11 +40,12 @@ interface KeepingOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly onEvent: OnEvent;
+  readonly sealer: Sealer;
 }
 
 /** Makes them. Nothing happens yet. */
 export function keepingParts(
-  { options, signals, clock, random, onEvent }: KeepingOptions,
+  { options, signals, clock, random, onEvent, sealer }: KeepingOptions,
 ): Keeping {
   const { database } = options;
   const set = { ...ENGINE_DEFAULTS, ...options };
@@ -69,6 +71,7 @@ export function keepingParts(
       clock,
       random,
       onEvent,
+      sealer,
       pollMs: set.pollMs,
       send: (notice) => notifier.send(notice),
       listening: () => listener.listening,

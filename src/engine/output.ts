@@ -1,8 +1,10 @@
 import { type OutputRule, parseOutputRule } from "../domain/output.ts";
+import { looksSealed } from "../domain/sealed_output.ts";
 import { isStorableJson } from "../domain/storable.ts";
 import { assert } from "../assert.ts";
-import type { OnEvent } from "../events.ts";
+import type { OnEvent, YardmasterEvent } from "../events.ts";
 import type { StorableOutput } from "../store/outputs.ts";
+import type { UnsealedOutput } from "./ended_run.ts";
 
 /**
  * What a worker says about its output, with the defaults filled in.
@@ -21,6 +23,11 @@ export function outputRule(
   return parsed.rule;
 }
 
+/** What to keep of a run, by whether it must be encrypted before it is stored. */
+export type LeftOutput =
+  | { readonly output: StorableOutput }
+  | { readonly unsealed: UnsealedOutput };
+
 /**
  * What to keep of what a run returned: all of it or nothing, and its job
  * completes in either case. Nothing is kept of `undefined`.
@@ -32,34 +39,24 @@ export function storableOutput(
     readonly rule: OutputRule;
     readonly onEvent: OnEvent;
   },
-): StorableOutput | null {
+): LeftOutput | null {
   if (value === undefined) return null;
-  const { limitBytes, keepMs } = rule;
+  const { limitBytes, keepMs, encrypt } = rule;
   const text = toJson(value);
-  if (text === null) {
-    const bytes = null;
-    onEvent({
-      type: "output_dropped",
-      worker,
-      why: "not_json",
-      bytes,
-      limitBytes,
-    });
+  const bytes = text === null ? null : bytesOf(text);
+  const drop = (why: OutputDropped["why"]) => {
+    onEvent({ type: "output_dropped", worker, why, bytes, limitBytes });
     return null;
-  }
-  const bytes = bytesOf(text);
-  if (bytes > limitBytes) {
-    onEvent({
-      type: "output_dropped",
-      worker,
-      why: "too_large",
-      bytes,
-      limitBytes,
-    });
-    return null;
-  }
-  return { text, bytes, keepMs, worker, limitBytes };
+  };
+  if (text === null || bytes === null) return drop("not_json");
+  if (bytes > limitBytes) return drop("too_large");
+  const kept = { text, bytes, keepMs, worker, limitBytes };
+  if (encrypt) return { unsealed: kept };
+  // Whoever reads it would take it for one that was encrypted.
+  return looksSealed(text) ? drop("reserved") : { output: kept };
 }
+
+type OutputDropped = Extract<YardmasterEvent, { type: "output_dropped" }>;
 
 /** The one place in which an output becomes text. */
 function toJson(value: unknown): string | null {

@@ -66,8 +66,8 @@ export class ResultGathering {
         group.sinceMs + GATHER_MS <= nowMs;
       if (!isDue) continue;
       let count = 0;
-      for (const { output } of group.results) {
-        length += output?.bytes ?? 0;
+      for (const { output, unsealed } of group.results) {
+        length += (output ?? unsealed)?.bytes ?? 0;
         const isFull = batch.length === BATCH_MAX || length > BATCH_LENGTH_MAX;
         if (isFull && batch.length > 0) break;
         count += 1;

@@ -4,6 +4,7 @@ import { errorFacts, storable } from "../domain/fingerprint.ts";
 import { afterFailure } from "../domain/job.ts";
 import type { OnEvent, RunEnd } from "../events.ts";
 import type { RunEvent, RunResult } from "../store/outcomes.ts";
+import type { EndedRun } from "./ended_run.ts";
 import type { HookNote } from "./hooks.ts";
 import { storableOutput } from "./output.ts";
 import type { Run } from "./run.ts";
@@ -19,7 +20,7 @@ export interface ResultContext {
 
 /** A result, and how it is called in telemetry. */
 export interface Settlement {
-  readonly result: RunResult;
+  readonly result: EndedRun;
   readonly end: RunEnd;
   /** The hook that is due once the result is written. */
   readonly note?: HookNote;
@@ -41,13 +42,13 @@ export function returned(
   if (isVerdict(value)) return decided(run, value, context);
   const result: RunResult = resultOf(run, { ...context, to: "completed" });
   const { recordOutput: rule } = worker;
-  const output = rule === null ? null : storableOutput(value, {
+  const left = rule === null ? null : storableOutput(value, {
     worker: run.worker,
     rule,
     onEvent: context.onEvent,
   });
   const settlement: Settlement = {
-    result: output === null ? result : { ...result, output },
+    result: left === null ? result : { ...result, ...left },
     end: "completed",
   };
   if (run.hooks === null) return settlement;

@@ -7,6 +7,12 @@ import {
   toSeal,
   unsealedArgs,
 } from "../domain/sealed_args.ts";
+import {
+  outputBinding,
+  type OutputOwner,
+  sealedOutput,
+  sealedOutputPart,
+} from "../domain/sealed_output.ts";
 import type { JsonObject } from "../domain/secret_paths.ts";
 import { DecryptionError } from "../errors.ts";
 
@@ -15,7 +21,10 @@ export function randomBytes(length: number): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(length));
 }
 
-/** Encrypts args before they are stored, and decrypts them for a run. */
+/**
+ * Encrypts args and outputs before they are stored, and decrypts them for a run,
+ * and for who reads.
+ */
 export class Sealer {
   readonly #ring: KeyRing | null;
 
@@ -71,6 +80,36 @@ export class Sealer {
       return unsealedArgs(stored, text);
     } catch {
       // What stands beside it has changed, and has no place for it any more.
+      throw new DecryptionError(key, "changed");
+    }
+  }
+
+  /**
+   * The JSON of an output as it is stored.
+   *
+   * @throws {Error} If there are no keys.
+   */
+  async sealOutput(text: string, owner: OutputOwner): Promise<string> {
+    if (this.#ring === null) throw new Error("there is no key to encrypt with");
+    const box = await this.#ring.encrypt(text, outputBinding(owner));
+    return JSON.stringify(sealedOutput(box));
+  }
+
+  /**
+   * An output as it was before it was encrypted.
+   *
+   * @throws {DecryptionError} If it can not be.
+   */
+  async openOutput(stored: unknown, owner: OutputOwner): Promise<unknown> {
+    const part = sealedOutputPart(stored);
+    if (part === null) throw new DecryptionError("", "changed");
+    const { key } = part;
+    if (this.#ring === null) throw new DecryptionError(key, "unknown_key");
+    const text = await this.#ring.decrypt(part, outputBinding(owner));
+    try {
+      return JSON.parse(text);
+    } catch {
+      // Not ours, from somebody who has the key.
       throw new DecryptionError(key, "changed");
     }
   }

@@ -19,11 +19,12 @@ const testDb = usePGlite();
 
 function kept(value: unknown, limitBytes = 65_536) {
   const events: YardmasterEvent[] = [];
-  const output = storableOutput(value, {
+  const left = storableOutput(value, {
     worker: "work",
-    rule: { limitBytes, keepMs: 60_000 },
+    rule: { limitBytes, keepMs: 60_000, encrypt: false },
     onEvent: (event) => events.push(event),
   });
+  const output = left !== null && "output" in left ? left.output : null;
   return { text: output?.text, bytes: output?.bytes, events };
 }
 
@@ -104,10 +105,15 @@ Deno.test("defineWorker() refuses a recordOutput that is out of bounds, and fill
   const ruleOf = (recordOutput: never) =>
     defineWorker({ name: "work", recordOutput, perform }).recordOutput;
   const DAY_MS = 86_400_000;
-  const good: [unknown, unknown][] = [
+  const good: [unknown, object | null][] = [
     [false, null],
     [true, { limitBytes: 65_536, keepMs: 7 * DAY_MS }],
     [{}, { limitBytes: 65_536, keepMs: 7 * DAY_MS }],
+    [{ encrypt: false }, { limitBytes: 65_536, keepMs: 7 * DAY_MS }],
+    [
+      { encrypt: true },
+      { limitBytes: 65_536, keepMs: 7 * DAY_MS, encrypt: true },
+    ],
     [{ keep: "ephemeral" }, { limitBytes: 65_536, keepMs: DAY_MS / 4 }],
     [{ keep: "extended" }, { limitBytes: 65_536, keepMs: 30 * DAY_MS }],
     [{ limitBytes: 1, keep: 60_000 }, { limitBytes: 1, keepMs: 60_000 }],
@@ -117,7 +123,8 @@ Deno.test("defineWorker() refuses a recordOutput that is out of bounds, and fill
     ],
   ];
   for (const [option, rule] of good) {
-    assert.deepEqual(ruleOf(option as never), rule);
+    const whole = rule === null ? null : { encrypt: false, ...rule };
+    assert.deepEqual(ruleOf(option as never), whole);
   }
   const bad = [
     "yes",
@@ -131,6 +138,10 @@ Deno.test("defineWorker() refuses a recordOutput that is out of bounds, and fill
     { keep: 59_999 },
     { keep: 401 * DAY_MS },
     { limit: 5 },
+    { encrypt: ["pin"] },
+    { encrypt: "yes" },
+    { encrypt: 1 },
+    { encrypt: null },
   ];
   for (const option of bad) {
     assert.throws(
