@@ -6,6 +6,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import {
+  type Counts,
+  noCounts,
+  sweepReports,
+  takeReport,
+} from "./support/junit.ts";
+import {
   type PostgresServer,
   startPostgres,
 } from "./support/postgres_server.ts";
@@ -14,31 +20,29 @@ const ROOT = join(import.meta.dirname ?? ".", "..");
 const CACHE = join(ROOT, ".cache");
 /** Longer than this is a hang, and somebody waits for the answer. */
 const LIMIT_MS = 15 * 60_000;
-/** Folders whose tests measure time or start processes: one after the other. */
-const ALONE = /^tests\/(lanes|chaos|browser|simulation)\//;
-
-/** So much of a failure is said again at the end. */
-const FAILURE_LINES = 30;
-
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-  /** What failed, and how: said again at the end, where it is looked for. */
-  readonly failures: string[];
-}
+/** Of one process among them: what comes after it is run all the same. */
+const STEP_LIMIT_MS = 7 * 60_000;
+/** Told to end it says what it was at; then it is ended. */
+const LAST_WORDS_MS = 10_000;
+/** Each file in a process of its own, two at a time: they wait for others. */
+const BESIDE = /^tests\/(lanes|simulation)\//;
+/** Their tests measure time: one file after the other, and nothing beside. */
+const ALONE = /^tests\/(chaos|browser)\//;
+/** It takes as long as all that run beside it. */
+const LONGEST = "tests/lanes/pooled_test.ts";
 
 const startedAt = performance.now();
 const inCi = process.env["CI"] === "true";
 
 async function main(paths: readonly string[]): Promise<Counts> {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const counts = noCounts();
   const all = [...testFiles("tests"), ...testFiles("examples")];
   let files = all.filter((file) =>
     paths.length === 0 ||
     paths.some((path) => file === path || file.startsWith(`${path}/`))
   );
   mkdirSync(CACHE, { recursive: true });
+  sweepReports(CACHE);
 
   await using server = await openPostgres();
   if (server.why !== null) {
@@ -54,18 +58,28 @@ async function main(paths: readonly string[]): Promise<Counts> {
   await deno(["run", "-A", "tests/support/pglite.ts"], {});
 
   const environment = { YARDMASTER_TEST_POSTGRES: server.url ?? "" };
-  const together = files.filter((file) => !ALONE.test(file));
-  const alone = files.filter((file) => ALONE.test(file));
-  await runTests(counts, {
-    files: together,
-    args: ["--parallel"],
-    environment,
-  });
-  await runTests(counts, { files: alone, args: [], environment });
-  if (paths.length === 0) {
-    const documents = ["src", ...["mod.ts"].filter((path) => exists(path))];
-    await runTests(counts, { files: documents, args: ["--doc"], environment });
+  const own = (pattern: RegExp) => files.filter((file) => pattern.test(file));
+  const together = files.filter((file) =>
+    !BESIDE.test(file) && !ALONE.test(file)
+  );
+  const documents = ["src", "mod.ts"];
+  const stages: readonly (readonly Step[])[] = [
+    [{ name: `${together.length} files`, files: together }],
+    [
+      ...own(BESIDE).sort((a, b) =>
+        Number(b === LONGEST) - Number(a === LONGEST)
+      )
+        .map((file) => ({ name: file, files: [file] })),
+      ...(paths.length === 0
+        ? [{ name: "the examples in src", files: documents, docs: true }]
+        : []),
+    ],
+  ];
+  for (const steps of stages) {
+    await runSteps(steps, { counts, environment, atATime: 2 });
   }
+  const last = own(ALONE).map((file) => ({ name: file, files: [file] }));
+  await runSteps(last, { counts, environment, atATime: 1 });
   return counts;
 }
 
@@ -100,82 +114,80 @@ async function openPostgres(): Promise<PostgresAnswer> {
   return { url: server.url, why: null, [Symbol.asyncDispose]: stop };
 }
 
-async function runTests(counts: Counts, { files, args, environment }: {
+/** One process of `deno test`. */
+interface Step {
+  readonly name: string;
   readonly files: readonly string[];
-  readonly args: readonly string[];
+  /** Whether the examples in the files are run. */
+  readonly docs?: boolean;
+}
+
+async function runSteps(steps: readonly Step[], { atATime, ...rest }: {
+  readonly counts: Counts;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly atATime: number;
+}): Promise<void> {
+  const queue = steps.filter(({ files }) => files.length > 0);
+  await Promise.all(Array.from({ length: atATime }, async () => {
+    for (let step = queue.shift(); step; step = queue.shift()) {
+      await runStep(step, rest);
+    }
+  }));
+}
+
+async function runStep({ name, files, docs = false }: Step, options: {
+  readonly counts: Counts;
   readonly environment: Readonly<Record<string, string>>;
 }): Promise<void> {
-  if (files.length === 0) return;
-  const docs = args.includes("--doc");
-  say(`Running ${docs ? "the examples in" : ""} ${files.length} files`);
+  const { counts, environment } = options;
+  say(`Running ${name}`);
   const junit = join(CACHE, `junit-${crypto.randomUUID()}.xml`);
-  const code = await deno(
-    ["test", "-A", "--quiet", ...args, `--junit-path=${junit}`, ...files],
+  const { code, endedAfterMs } = await deno(
+    [
+      ...["test", "-A", "--quiet", `--junit-path=${junit}`],
+      // A line then says all of a test, also when two processes print.
+      docs ? "--doc" : "--parallel",
+      ...files,
+    ],
     { ...environment, DENO_JOBS: "2" },
   );
-  const found = readCounts(junit);
+  const found = takeReport(junit);
   counts.passed += found.passed;
   counts.failed += found.failed;
   counts.skipped += found.skipped;
   counts.failures.push(...found.failures);
+  const late = endedAfterMs !== null;
+  const how = late
+    ? `was ended after ${Math.round(endedAfterMs / 1000)} s`
+    : `ended with ${code}, outside of a test`;
   // What fails before or between tests is in no count, and is a failure.
-  if (code !== 0 && found.failed === 0) {
-    counts.failed += 1;
-    counts.failures.push(`deno test ended with ${code}, outside of a test`);
-  }
+  const isUncounted = (late || code !== 0) && found.failed === 0;
+  if (isUncounted) counts.failed += 1;
+  if (isUncounted || late) counts.failures.push(`${name}: ${how}`);
+  say(`Ran ${name}`);
 }
 
-function readCounts(junit: string): Counts {
-  if (!existsSync(junit)) {
-    return { passed: 0, failed: 0, skipped: 0, failures: [] };
-  }
-  const report = readFileSync(junit, "utf8");
-  const cases = report.split(/(?=<testcase\b)/).slice(1);
-  const failures = cases.filter((each) => /<(failure|error)\b/.test(each));
-  const skipped = cases.filter((each) => /<skipped\b/.test(each)).length;
-  return {
-    passed: cases.length - failures.length - skipped,
-    failed: failures.length,
-    skipped,
-    failures: failures.map(describeFailure),
-  };
-}
-
-/** A failed case of the report, as its file, its name and its first lines. */
-function describeFailure(testcase: string): string {
-  const [, name = "?"] = /\bname="([^"]*)"/.exec(testcase) ?? [];
-  const [, file = "?"] = /\bclassname="([^"]*)"/.exec(testcase) ?? [];
-  const [, said = ""] =
-    /<(?:failure|error)\b[^>]*>([^]*?)<\/(?:failure|error)>/.exec(testcase) ??
-      [];
-  const lines = said.trim().split("\n").slice(0, FAILURE_LINES);
-  return unescapeXml([`${file}: ${name}`, ...lines].join("\n    "));
-}
-
-function unescapeXml(text: string): string {
-  return text
-    .replaceAll("&lt;", "<").replaceAll("&gt;", ">")
-    .replaceAll("&quot;", '"').replaceAll("&apos;", "'")
-    .replaceAll("&#39;", "'").replaceAll("&amp;", "&");
-}
-
+/** Runs it to its end, or to that of the time it has. */
 async function deno(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-): Promise<number> {
+): Promise<{ readonly code: number; readonly endedAfterMs: number | null }> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd: ROOT,
     env: environment,
   }).spawn();
   const leftMs = LIMIT_MS - (performance.now() - startedAt);
-  const timer = setTimeout(() => {
-    say(`Ended after ${LIMIT_MS / 60_000} minutes: deno ${args.join(" ")}`);
-    child.kill("SIGKILL");
-  }, Math.max(leftMs, 0));
+  const limitMs = Math.max(Math.min(leftMs, STEP_LIMIT_MS), 0);
+  let endedAfterMs: number | null = null;
+  let timer = setTimeout(() => {
+    endedAfterMs = limitMs;
+    child.kill("SIGINT");
+    timer = setTimeout(() => child.kill("SIGKILL"), LAST_WORDS_MS);
+  }, limitMs);
   const { code } = await child.status;
   clearTimeout(timer);
-  return code;
+  return { code, endedAfterMs };
 }
 
 function testFiles(folder: string): string[] {
