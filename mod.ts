@@ -9,7 +9,12 @@
  */
 
 export { createYardmaster } from "./src/yardmaster.ts";
-export type { CronAnswer, CronApi, Yardmaster } from "./src/yardmaster_api.ts";
+export type {
+  CronAnswer,
+  CronApi,
+  Pages,
+  Yardmaster,
+} from "./src/yardmaster_api.ts";
 export type {
   ExecutorOptions,
   QueueOptions,
@@ -27,6 +32,7 @@ export type {
   Worker,
   WorkerDefinition,
 } from "./src/engine/worker.ts";
+export type { Upgrade, Upgrades } from "./src/engine/upgrade.ts";
 export { defineChunkWorker } from "./src/engine/chunk_worker.ts";
 export type {
   ChunkAnswer,
@@ -35,24 +41,35 @@ export type {
   ChunkJobRef,
   ChunkWorkerDefinition,
 } from "./src/engine/chunk_worker.ts";
-export type { ChunkOptions } from "./src/engine/chunk_rule.ts";
+export type { ChunkOptions, ChunkRule } from "./src/engine/chunk_rule.ts";
 export type {
+  AnyHooks,
   DiscardEvent,
   FailureEvent,
   SuccessEvent,
   WorkerHooks,
 } from "./src/engine/hooks.ts";
-export type { Middleware, Next } from "./src/engine/middleware.ts";
+export type {
+  AllOf,
+  Middleware,
+  MiddlewareGiving,
+  Next,
+} from "./src/engine/middleware.ts";
 export type { TimeoutMs } from "./src/engine/timeout.ts";
 export { cancel, discard, snooze } from "./src/engine/verdict.ts";
 export type { Verdict } from "./src/engine/verdict.ts";
 export { AbortReason } from "./src/engine/abort_reason.ts";
 export type { AbortKind } from "./src/engine/abort_reason.ts";
-export type { Issue, StandardSchema } from "./src/engine/standard_schema.ts";
+export type {
+  Issue,
+  SchemaIssue,
+  SchemaResult,
+  StandardSchema,
+} from "./src/engine/standard_schema.ts";
 export type { Backoff, FailedRun } from "./src/domain/backoff.ts";
 
 // What holds jobs back.
-export { defineLimiter } from "./src/domain/limiter.ts";
+export { defineLimiter, LIMITER_KINDS } from "./src/domain/limiter.ts";
 export type {
   Limiter,
   LimiterBlocker,
@@ -70,7 +87,19 @@ export type {
   NextStep,
   ToldReason,
 } from "./src/domain/explain_told.ts";
-export type { Clears, Evidence, Reason } from "./src/domain/explain_reason.ts";
+export type {
+  AttemptEvidence,
+  Because,
+  Clears,
+  Evidence,
+  FullExecutor,
+  LimiterEvidence,
+  Reason,
+} from "./src/domain/explain_reason.ts";
+export type { Estimate } from "./src/domain/explain_estimate.ts";
+export type { Known, Precision } from "./src/domain/explain_facts.ts";
+export type { ControlStatus } from "./src/domain/diagnosis.ts";
+export type { StepCode } from "./src/domain/step_code.ts";
 
 // Enqueueing.
 export type {
@@ -90,6 +119,7 @@ export type {
   UniqueField,
   UniqueOptions,
 } from "./src/domain/unique_key.ts";
+export { JOB_STATES } from "./src/domain/job.ts";
 export type { JobId, JobState } from "./src/domain/job.ts";
 export type { TickOptions, TickReport } from "./src/engine/tick.ts";
 
@@ -107,17 +137,24 @@ export type {
   OutputOf,
   ReadOutput,
 } from "./src/engine/job_output.ts";
-export type { JsonOf, KeepClass, RecordOutput } from "./src/domain/output.ts";
+export type {
+  JsonOf,
+  KeepClass,
+  OutputRule,
+  RecordOutput,
+} from "./src/domain/output.ts";
 
 // Cron.
+export { CRON_CATCH_UPS, CRON_OVERLAPS } from "./src/domain/cron_entry.ts";
 export type {
   CronCatchUp,
   CronDeclaration,
   CronOverlap,
+  CronWorker,
 } from "./src/domain/cron_entry.ts";
 
 // What the host decides.
-export { PERMISSIONS } from "./src/seams.ts";
+export { DISPLAY_KINDS, PERMISSIONS, RESOURCE_TYPES } from "./src/seams.ts";
 export type {
   Actor,
   AuditPrincipal,
@@ -152,11 +189,47 @@ export type { WorkerSecrets } from "./src/domain/redaction.ts";
 export type { WithoutRedacted } from "./src/engine/redacted_args.ts";
 
 // Acting for an operator.
-export type { OperatorApi } from "./src/control/operator.ts";
-export type { Refusal, Refused } from "./src/control/refusal.ts";
+export type {
+  DoAction,
+  JobCall,
+  NamedCall,
+  OperatorApi,
+} from "./src/control/operator.ts";
+export { ACTIONS } from "./src/domain/action.ts";
+export type { Action } from "./src/domain/action.ts";
+export type {
+  CreatedPreview,
+  CreatePreview,
+  FoundPreview,
+} from "./src/control/preview.ts";
+export type { PreviewRef } from "./src/control/own_preview.ts";
+export type {
+  ActionParams,
+  Preview,
+  PreviewId,
+  PreviewStatus,
+  Snapshot,
+} from "./src/domain/preview.ts";
+export type { Executed, ExecutePreview } from "./src/control/execution.ts";
+export type {
+  AuditEntry,
+  AuditEvent,
+  AuditEventId,
+  AuditResult,
+} from "./src/domain/audit.ts";
+export type { Via } from "./src/control/control.ts";
+export { REFUSALS } from "./src/control/refusal.ts";
+export type {
+  PlainStep,
+  Refusal,
+  RefusalStep,
+  Refused,
+} from "./src/control/refusal.ts";
 
 // The database, its errors, and what is told to telemetry.
-export type { Database, QueryOptions } from "./src/db/database.ts";
+export type { Database, QueryOptions, Row } from "./src/db/database.ts";
+export type { DatabaseOptions } from "./src/db/session.ts";
+export type { Sql } from "./src/db/sql.ts";
 export type { MigrationReport } from "./src/db/migrate.ts";
 export {
   DecryptionError,

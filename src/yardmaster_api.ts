@@ -89,8 +89,21 @@ export interface Yardmaster {
    *
    * @throws {OptionsError} If `auth` or `displayPolicy` is missing.
    */
-  pages(): Promise<Hono>;
+  pages(): Promise<Pages>;
 }
+
+/**
+ * The pages, as an application of Hono: `host.route("/ops/jobs", pages)`. A host
+ * without Hono hands requests under `basePath` to `pages.fetch(request)`.
+ */
+export interface Pages extends HonoApp {}
+
+/**
+ * Named here, because Hono is not a part of our own documentation.
+ *
+ * @internal
+ */
+type HonoApp = Hono;
 
 /** Cron entries that are written at run time and not declared by code. */
 export interface CronApi {

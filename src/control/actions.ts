@@ -1,6 +1,6 @@
 import type { Database } from "../db/database.ts";
 import type { Action } from "../domain/action.ts";
-import type { Params } from "../domain/preview.ts";
+import type { ActionParams } from "../domain/preview.ts";
 import { CRON_PLANS } from "./cron.ts";
 import { JOB_PLANS } from "./jobs.ts";
 import {
@@ -25,7 +25,7 @@ export function planAction(
   { action, targetId, params }: {
     readonly action: Action;
     readonly targetId: string;
-    readonly params: Params;
+    readonly params: ActionParams;
   },
 ): Promise<Planned | null> {
   return PLANS[action](tx, { targetId, params });
@@ -35,7 +35,7 @@ export function planAction(
 export function parseParams(
   action: Action,
   params: unknown,
-): { readonly ok: true; readonly params: Params } | Refused {
+): { readonly ok: true; readonly params: ActionParams } | Refused {
   const given = params ?? {};
   if (typeof given !== "object" || Array.isArray(given)) {
     return refused("invalid_input", { message: "Params must be an object." });

@@ -11,7 +11,7 @@ import {
 } from "../store/cron.ts";
 import type { Notice } from "./control.ts";
 import type { Acted, Outlook, Plan } from "./plan.ts";
-import { type NextStep, refused } from "./refusal.ts";
+import { type RefusalStep, refused } from "./refusal.ts";
 
 /** The plans of what can be done to a cron entry. */
 export const CRON_PLANS: Readonly<
@@ -70,10 +70,10 @@ async function planRunNow(tx: Database, { targetId }: { targetId: string }) {
     async act(principal: Principal): Promise<Acted | null> {
       const run = await runCronEntryNow(tx, { name, principal: principal.id });
       if (run === null) return null;
-      const { decision, jobId, blockedById } = run;
+      const { decision, reason, jobId, blockedById } = run;
       return {
         after: before,
-        result: { decision, jobId, blockedById },
+        result: { decision, reason, jobId, blockedById },
         notices: noticesOf(run),
       };
     },
@@ -120,7 +120,7 @@ function would(entry: CronEntry, verb: string, after: Snapshot): Outlook {
   return { ok: true, after, summary: `${verb} cron entry ${entry.name}` };
 }
 
-function wrongState(message: string, instead: NextStep): Outlook {
+function wrongState(message: string, instead: RefusalStep): Outlook {
   const legalNextSteps = [instead, "run_cron_entry", "reload"] as const;
   return refused("wrong_state", { message, legalNextSteps });
 }

@@ -29,6 +29,7 @@ import { type Refused, refused } from "./refusal.ts";
 
 /** Which preview to execute, and why. */
 export interface ExecutePreview extends PreviewRef {
+  /** Why, in the words of the actor. Jobs and cooldowns need one. */
   readonly reason?: string | null;
 }
 
@@ -36,10 +37,19 @@ type ReasonRefusal = Extract<ParsedReason, { readonly ok: false }>["refusal"];
 
 /** What was done, and the audit event that says so. */
 export interface Executed {
+  /** It was done, and the audit says so. */
   readonly ok: true;
+  /** What the audit holds of it. */
   readonly event: AuditEvent;
+  /** What was done. */
   readonly action: Action;
+  /** To what. */
   readonly target: ResourceRef;
+  /**
+   * What came of it: of a run of a cron entry `decision`, `jobId` and
+   * `blockedById`; of a job its state `before` and `after`; of a cooldown
+   * `until`, in ISO 8601; otherwise nothing.
+   */
   readonly result: Readonly<Record<string, string | number | boolean | null>>;
 }
 

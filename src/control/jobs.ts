@@ -19,7 +19,7 @@ import {
 } from "../store/transitions.ts";
 import type { Notice } from "./control.ts";
 import type { Acted, Outlook, Plan, Planned } from "./plan.ts";
-import { type NextStep, refused } from "./refusal.ts";
+import { type RefusalStep, refused } from "./refusal.ts";
 
 type JobAction = "retry_job" | "cancel_job" | "discard_job";
 
@@ -143,7 +143,7 @@ function wrongState(action: JobAction, state: JobState): string {
     : "it waits for something else to release it.";
 }
 
-function legalNextSteps(state: JobState): readonly NextStep[] {
+function legalNextSteps(state: JobState): readonly RefusalStep[] {
   return [...legalJobActions(state), "reload"];
 }
 
@@ -172,7 +172,7 @@ function noticesOf(
   changed: { readonly before: JobState; readonly after: JobState },
 ): Notice[] {
   if (changed.after === "available") return [{ t: "ready", q: [job.queue] }];
-  return changed.before === "executing"
-    ? [{ t: "cancelled", ids: [job.jobId] }]
-    : [];
+  // Of a run, its executor must hear as well.
+  const t = changed.before === "executing" ? "cancelled" : "ended";
+  return [{ t, ids: [job.jobId] }];
 }

@@ -1,7 +1,7 @@
 import type { Database } from "../db/database.ts";
 import { isStorableText } from "../domain/storable.ts";
 import { LIMITER_BOUNDS } from "../domain/limiter.ts";
-import type { Params, Snapshot } from "../domain/preview.ts";
+import type { ActionParams, Snapshot } from "../domain/preview.ts";
 import type { Principal } from "../seams.ts";
 import {
   clearLimiterCooldown,
@@ -38,7 +38,7 @@ function capacityMax({ kind }: LimiterRow): number {
 
 interface Asked {
   readonly targetId: string;
-  readonly params: Params;
+  readonly params: ActionParams;
 }
 
 interface Target {
@@ -191,7 +191,7 @@ function scaleOutlook(
 export function parseLimiterParams(
   action: LimiterAction,
   given: Readonly<Record<string, unknown>>,
-): { readonly ok: true; readonly params: Params } | Refused {
+): { readonly ok: true; readonly params: ActionParams } | Refused {
   if (action === "scale_limiter") {
     const { rateCapacityMax: most } = LIMITER_BOUNDS;
     const capacity = given.capacity === null || given.capacity === ""

@@ -20,8 +20,11 @@ import type { Refused } from "./refusal.ts";
 
 /** An action in one call: what a preview asks for, and the reason. */
 export interface DoAction {
+  /** For whom it is done: they need the permission, and a name in the audit. */
   readonly actor: Actor;
+  /** What to do. */
   readonly action: Action;
+  /** The name of a cron entry, queue or limiter, or the id of a job. */
   readonly targetId: string;
   /** Such as, for `scale_queue`: `{ limit: 1 … 10000 | null }`. */
   readonly params?: unknown;
@@ -29,32 +32,23 @@ export interface DoAction {
   readonly reason?: string | null;
 }
 
-/** What can be done to a cron entry, by the host's own code. */
-export interface CronEntryCall {
+/** Which cron entry, queue or limiter to act on, who asks, and why. */
+export interface NamedCall {
+  /** For whom it is done: they need the permission, and a name in the audit. */
   readonly actor: Actor;
+  /** Its name. */
   readonly name: string;
+  /** Up to 2,000 characters. */
   readonly reason?: string | null;
 }
 
-/** What can be done to a queue, by the host's own code. */
-export interface QueueCall {
-  readonly actor: Actor;
-  readonly name: string;
-  readonly reason?: string | null;
-}
-
-/** What can be done to a limiter, by the host's own code. */
-export interface LimiterCall {
-  readonly actor: Actor;
-  readonly name: string;
-  readonly reason?: string | null;
-}
-
-/** What can be done to a job, by the host's own code. */
+/** Which job to act on, who asks, and why. */
 export interface JobCall {
+  /** For whom it is done: they need the permission, and a name in the audit. */
   readonly actor: Actor;
+  /** The job, as `enqueue` gave its id. */
   readonly jobId: string;
-  /** At least 8 characters. */
+  /** 8 to 2,000 characters. */
   readonly reason: string;
 }
 
@@ -67,8 +61,16 @@ export interface JobCall {
 export interface OperatorApi {
   /** Shows what would happen and returns the token to execute it with. */
   preview(asked: Omit<CreatePreview, "via">): Promise<CreatedPreview | Refused>;
+  /**
+   * What became of a preview, for the actor who made it. It changes nothing.
+   */
   find(ref: Omit<PreviewRef, "via">): Promise<FoundPreview | Refused>;
+  /**
+   * Does what a preview shows, once. If its target has changed meanwhile,
+   * nothing is done and it is refused as `preview_drifted`.
+   */
   execute(asked: Omit<ExecutePreview, "via">): Promise<Executed | Refused>;
+  /** Gives a preview up, so that nobody can execute it any more. */
   withdraw(
     ref: Omit<PreviewRef, "via">,
   ): Promise<{ readonly ok: true } | Refused>;
@@ -76,33 +78,46 @@ export interface OperatorApi {
   /** Preview and execution in one call; nothing is left open if it is refused. */
   do(asked: DoAction): Promise<Executed | Refused>;
 
-  pauseCronEntry(call: CronEntryCall): Promise<Executed | Refused>;
-  resumeCronEntry(call: CronEntryCall): Promise<Executed | Refused>;
+  /** No further instant of it fires until it is resumed; its jobs go on. */
+  pauseCronEntry(call: NamedCall): Promise<Executed | Refused>;
+  /** It fires again from its next planned instant. */
+  resumeCronEntry(call: NamedCall): Promise<Executed | Refused>;
   /** `result` has the decision and the id of the job, if there is one. */
-  runCronEntry(call: CronEntryCall): Promise<Executed | Refused>;
-  pauseQueue(call: QueueCall): Promise<Executed | Refused>;
-  resumeQueue(call: QueueCall): Promise<Executed | Refused>;
+  runCronEntry(call: NamedCall): Promise<Executed | Refused>;
+  /** Nothing more of it is claimed until it is resumed; what runs goes on. */
+  pauseQueue(call: NamedCall): Promise<Executed | Refused>;
+  /** It is claimed from again, at once. */
+  resumeQueue(call: NamedCall): Promise<Executed | Refused>;
   /** `null` takes the choice back: the limit that code declares holds again. */
   scaleQueue(
-    call: QueueCall & { readonly limit: number | null },
+    call: NamedCall & { readonly limit: number | null },
   ): Promise<Executed | Refused>;
   /** All keys, or one. The reason is told to whoever asks why a job waits. */
   coolDownLimiter(
-    call: LimiterCall & {
+    call: NamedCall & {
       readonly reason: string;
       readonly forMs: number;
       readonly key?: string;
     },
   ): Promise<Executed | Refused>;
+  /** Ends a cooldown early: of all keys, or of one. */
   clearLimiterCooldown(
-    call: LimiterCall & { readonly key?: string },
+    call: NamedCall & { readonly key?: string },
   ): Promise<Executed | Refused>;
   /** `null` takes the choice back: the capacity that code declares holds again. */
   scaleLimiter(
-    call: LimiterCall & { readonly capacity: number | null },
+    call: NamedCall & { readonly capacity: number | null },
   ): Promise<Executed | Refused>;
+  /**
+   * Makes a job available now, also one that has ended or has no attempt left.
+   * Refused as `unique_key_held` while another job holds its unique key.
+   */
   retryJob(call: JobCall): Promise<Executed | Refused>;
+  /**
+   * Ends a job as cancelled, wherever it waits; a run of it is told to stop.
+   */
   cancelJob(call: JobCall): Promise<Executed | Refused>;
+  /** Ends a job as discarded, as if no attempt were left. */
   discardJob(call: JobCall): Promise<Executed | Refused>;
 }
 
@@ -160,7 +175,7 @@ async function doAction(
   return executed;
 }
 
-function onName(action: Action, call: CronEntryCall): DoAction {
+function onName(action: Action, call: NamedCall): DoAction {
   const { actor, name, reason = null } = call;
   return { actor, action, targetId: name, reason };
 }

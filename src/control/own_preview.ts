@@ -18,8 +18,11 @@ import { type Refusal, type Refused, refused } from "./refusal.ts";
 
 /** Which preview, and who asks. */
 export interface PreviewRef {
+  /** Who asks; `null` is refused as `anonymous`. Only who made it may. */
   readonly actor: Actor | null;
+  /** What `preview()` returned. */
   readonly token: string;
+  /** Where the audit says it came from. */
   readonly via?: Via;
 }
 

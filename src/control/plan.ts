@@ -1,6 +1,6 @@
 import type { Database } from "../db/database.ts";
 import type { Action } from "../domain/action.ts";
-import type { Params, Snapshot } from "../domain/preview.ts";
+import type { ActionParams, Snapshot } from "../domain/preview.ts";
 import { canonicalJson } from "../domain/unique_key.ts";
 import type { Principal } from "../seams.ts";
 import type { Notice } from "./control.ts";
@@ -32,7 +32,7 @@ export interface Acted {
 /** Locks the target of an action and plans it; null if there is none such. */
 export type Plan = (
   tx: Database,
-  asked: { readonly targetId: string; readonly params: Params },
+  asked: { readonly targetId: string; readonly params: ActionParams },
 ) => Promise<Planned | null>;
 
 /** SHA-256 of everything that must not change between preview and execution. */
@@ -40,7 +40,7 @@ export async function planHash(
   plan: {
     readonly action: Action;
     readonly targetId: string;
-    readonly params: Params;
+    readonly params: ActionParams;
     readonly facts: unknown;
   },
 ): Promise<Uint8Array> {

@@ -37,19 +37,25 @@ import { type Refused, refused } from "./refusal.ts";
 
 /** What an operator wants to see before doing it. */
 export interface CreatePreview {
+  /** Who asks; `null` is refused as `anonymous`. */
   readonly actor: Actor | null;
   /** One of `ACTIONS`; anything else is refused. */
   readonly action: string;
+  /** The name of a cron entry, queue or limiter, or the id of a job. */
   readonly targetId: string;
   /** For `scale_queue`: `{ limit: 1 … 10000 | null }`. For the others: nothing. */
   readonly params?: unknown;
+  /** Where the audit says it came from. */
   readonly via?: Via;
 }
 
 /** A preview, and the token that only its creator is ever shown. */
 export interface CreatedPreview {
+  /** There is one now. */
   readonly ok: true;
+  /** What would happen. */
   readonly preview: Preview;
+  /** What `execute()` wants. Only its hash is kept: it is shown here, once. */
   readonly token: string;
 }
 
@@ -131,6 +137,7 @@ async function insert(
 
 /** A preview as it stands now. */
 export interface FoundPreview {
+  /** It exists, and the actor made it. */
   readonly ok: true;
   /** `drifted` as soon as its target has changed, written or not. */
   readonly preview: Preview;

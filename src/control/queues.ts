@@ -1,5 +1,5 @@
 import type { Database } from "../db/database.ts";
-import type { Params, Snapshot } from "../domain/preview.ts";
+import type { ActionParams, Snapshot } from "../domain/preview.ts";
 import {
   lockQueue,
   pauseQueue,
@@ -65,7 +65,7 @@ async function planResume(tx: Database, { targetId }: { targetId: string }) {
 
 async function planScale(
   tx: Database,
-  { targetId, params }: { targetId: string; params: Params },
+  { targetId, params }: { targetId: string; params: ActionParams },
 ) {
   const queue = await lockQueue(tx, targetId);
   if (queue === null) return null;
@@ -102,7 +102,7 @@ async function planScale(
  */
 export function parseLimit(
   limit: unknown,
-): { readonly ok: true; readonly params: Params } | Refused {
+): { readonly ok: true; readonly params: ActionParams } | Refused {
   if (limit === null) return { ok: true, params: { limit: null } };
   const text = typeof limit === "string" ? limit.trim() : null;
   if (text === "") return { ok: true, params: { limit: null } };

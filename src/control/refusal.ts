@@ -25,20 +25,19 @@ export const REFUSALS = [
 export type Refusal = typeof REFUSALS[number];
 
 /** What can be done instead, besides another action. */
-const PLAIN_STEPS = [
-  "sign_in",
-  "ask_for_permission",
-  "ask_for_principal",
-  "reload",
-  "create_preview",
-  "see_audit",
-  "give_reason",
-  "shorten_reason",
-  "correct_input",
-  "see_holder",
-] as const;
+export type PlainStep =
+  | "sign_in"
+  | "ask_for_permission"
+  | "ask_for_principal"
+  | "reload"
+  | "create_preview"
+  | "see_audit"
+  | "give_reason"
+  | "shorten_reason"
+  | "correct_input"
+  | "see_holder";
 /** What can be done instead: a plain step, or an action that is legal now. */
-export type NextStep = typeof PLAIN_STEPS[number] | Action;
+export type RefusalStep = PlainStep | Action;
 
 /** A command that did nothing, why, and what is possible now. */
 export interface Refused {
@@ -51,7 +50,7 @@ export interface Refused {
   /**
    * What may be tried instead, the most likely first; empty if nothing helps.
    */
-  readonly legalNextSteps: readonly NextStep[];
+  readonly legalNextSteps: readonly RefusalStep[];
 }
 
 /** The sentence and the steps of each refusal. */
@@ -95,7 +94,7 @@ const ANSWERS = {
   reason_too_long: ["The reason is too long.", "shorten_reason"],
   unknown_action: ["There is no such action.", "correct_input"],
   invalid_input: ["This can not be read.", "correct_input"],
-} as const satisfies Record<Refusal, readonly [string, ...NextStep[]]>;
+} as const satisfies Record<Refusal, readonly [string, ...RefusalStep[]]>;
 
 /**
  * A refusal with its own sentence and steps, or with more exact ones.
@@ -106,7 +105,7 @@ export function refused(
   refusal: Refusal,
   exact: {
     readonly message?: string;
-    readonly legalNextSteps?: readonly NextStep[];
+    readonly legalNextSteps?: readonly RefusalStep[];
   } = {},
 ): Refused {
   const [message, ...legalNextSteps] = ANSWERS[refusal];
@@ -118,7 +117,7 @@ export function refused(
   };
 }
 
-const PLAIN_LABELS: Readonly<Record<typeof PLAIN_STEPS[number], string>> = {
+const PLAIN_LABELS: Readonly<Record<PlainStep, string>> = {
   sign_in: "Sign in",
   ask_for_permission: "Ask who runs this installation for the permission",
   ask_for_principal: "Ask who runs this installation for a name in the audit",
@@ -134,8 +133,11 @@ const PLAIN_LABELS: Readonly<Record<typeof PLAIN_STEPS[number], string>> = {
 
 /** Says a step in words. One that we do not know is said as it is stored. */
 export function nextStepLabel(step: string): string {
-  const plain = PLAIN_STEPS.find((known) => known === step);
-  if (plain !== undefined) return PLAIN_LABELS[plain];
+  if (isPlain(step)) return PLAIN_LABELS[step];
   const action = ACTIONS.find((known) => known === step);
   return action === undefined ? step : ACTION_POLICIES[action].label;
+}
+
+function isPlain(step: string): step is PlainStep {
+  return Object.hasOwn(PLAIN_LABELS, step);
 }

@@ -26,7 +26,7 @@ import {
   sendQuery,
 } from "./postgres_js_query.ts";
 
-export type { PostgresJsSql };
+export type { PostgresJsQuery, PostgresJsSql } from "./postgres_js_query.ts";
 
 /** What only some handles have. */
 interface AnyHandle extends PostgresJsSql {

@@ -22,7 +22,7 @@ export interface PostgresJsSql {
 }
 
 /** What we use of a query. */
-interface PostgresJsQuery extends PromiseLike<unknown> {
+export interface PostgresJsQuery extends PromiseLike<unknown> {
   /** What it was sent on; null before. */
   readonly state?: unknown;
   /** Why the driver sent it again: of its name, or of a table that changed. */

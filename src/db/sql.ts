@@ -28,6 +28,7 @@ export class Sql {
   readonly #pieces: readonly string[];
   readonly #parts: readonly (Bindable | Sql)[];
 
+  /** @internal */
   constructor(pieces: readonly string[], parts: readonly (Bindable | Sql)[]) {
     this.#pieces = pieces;
     this.#parts = parts;
@@ -36,6 +37,8 @@ export class Sql {
   /**
    * Text and values for a driver. `yardmaster.` becomes the name of the schema,
    * which must have passed {@linkcode parseSchemaName}.
+   *
+   * @internal
    */
   render(schema: string): RenderedSql {
     const values: Bindable[] = [];

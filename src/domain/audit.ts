@@ -1,10 +1,13 @@
 import type { ResourceType } from "../seams.ts";
 import type { Snapshot } from "./preview.ts";
 
-/** Whether something was done or refused. As the enum in the database. */
-export const AUDIT_RESULTS = ["applied", "refused"] as const;
-/** One of {@linkcode AUDIT_RESULTS}. */
-export type AuditResult = typeof AUDIT_RESULTS[number];
+/** Whether something was done or refused. */
+export type AuditResult = "applied" | "refused";
+/** Both of them: as the enum in the database. */
+export const AUDIT_RESULTS = [
+  "applied",
+  "refused",
+] as const satisfies readonly AuditResult[];
 
 /** The event type of every refusal; what was asked for is its `action`. */
 export const REFUSED_EVENT_TYPE = "command.refused";
@@ -18,25 +21,41 @@ export interface AuditEntry {
   readonly eventType: string;
   /** The command that was given, such as `pause_cron_entry`. */
   readonly action: string;
+  /** `refused`: nothing was changed. */
   readonly result: AuditResult;
+  /** Why nothing was done; `null` when it was. */
   readonly refusal: string | null;
+  /** What was said to be possible instead. */
   readonly legalNextSteps: readonly string[];
+  /** What kind of thing it was about. */
   readonly resourceType: ResourceType;
+  /** Its name or id. */
   readonly resourceId: string;
+  /** Who asked. */
   readonly actorId: string;
+  /** Whom the audit holds to account; `null` if the host named nobody. */
   readonly principalId: string | null;
+  /** Such as `user`; `null` if the host named nobody. */
   readonly principalType: string | null;
+  /** As the host showed them then; `null` without a label. */
   readonly principalLabel: string | null;
+  /** In the words of the actor; `null` without one. */
   readonly reason: string | null;
+  /** The preview that was executed; `null` if it did not come so far. */
   readonly previewId: `${bigint}` | null;
+  /** What the thing was; `null` where nothing was changed. */
   readonly before: Snapshot | null;
+  /** What it is since; `null` where nothing was changed. */
   readonly after: Snapshot | null;
+  /** What else is known, such as params and what came of it. */
   readonly details: Readonly<Record<string, unknown>>;
 }
 
 /** Who did what to which thing and why, as it was written. */
 export interface AuditEvent extends AuditEntry {
+  /** Its place in the chain. */
   readonly id: AuditEventId;
+  /** By the clock of the database. */
   readonly at: Date;
   /** Of the event before it, in hexadecimal; 64 zeros before the first. */
   readonly previousHash: string;

@@ -2,11 +2,13 @@ import type { Known, Pace } from "./explain_facts.ts";
 
 /** How long the jobs ahead will take, and what that was reckoned from. */
 export interface Estimate {
+  /** At least so long, in 19 cases of 20. */
   readonly leastMs: number;
   /** Null: there are more ahead than were counted, so there is no upper bound. */
   readonly mostMs: number | null;
   /** Jobs of the queue that ended in the span before. */
   readonly ended: number;
+  /** How long that span was. */
   readonly spanMs: number;
 }
 

@@ -61,7 +61,9 @@ export type Precision =
 
 /** A number, and how well it is known. */
 export interface Known {
+  /** The number. */
   readonly count: number;
+  /** Whether it was counted, reckoned, or is only a lower bound. */
   readonly precision: Precision;
 }
 

@@ -7,20 +7,25 @@ import type { Estimate } from "./explain_estimate.ts";
 import type { Known } from "./explain_facts.ts";
 import type { JobId } from "./job.ts";
 
-/** An attempt, as reasons tell of it. */
-interface OnAttempt {
+/** Which attempt a reason tells of. */
+export interface AttemptEvidence {
+  /** Counted from 1. */
   readonly attempt: number;
+  /** How many the job has in all. */
   readonly maxAttempts: number;
 }
 
 /** How much of one limiter, or of one key of it, is used. */
-interface OfLimiter {
+export interface LimiterEvidence {
+  /** The name of the limiter. */
   readonly limiter: string;
   /** Null: it has no keys. */
   readonly key: string | null;
   /** Where in the args the key stands. */
   readonly partitionBy: readonly string[] | null;
+  /** How much of it is taken, at the instant of the facts. */
   readonly used: number;
+  /** How much there is. */
   readonly capacity: number;
   /** What the job takes. */
   readonly weight: number;
@@ -28,8 +33,11 @@ interface OfLimiter {
 
 /** How full one executor is. */
 export interface FullExecutor {
+  /** As it is shown. */
   readonly executor: string;
+  /** Jobs that its leases hold, of this queue. */
   readonly held: number;
+  /** How many it runs of this queue at a time. */
   readonly limit: number;
 }
 
@@ -37,7 +45,7 @@ export interface FullExecutor {
 export type Reason =
   | Because<"job_suspended", Readonly<Record<never, never>>>
   | Because<"job_scheduled", { readonly runAt: Date }>
-  | Because<"job_retryable", OnAttempt & { readonly runAt: Date }>
+  | Because<"job_retryable", AttemptEvidence & { readonly runAt: Date }>
   | Because<"job_due", { readonly runAt: Date }>
   | Because<"job_overdue", { readonly runAt: Date }>
   | Because<"job_deadline_passed", { readonly deadlineAt: Date }>
@@ -78,16 +86,19 @@ export type Reason =
   }>
   | Because<
     "job_rate_limited",
-    OfLimiter & { readonly eligibleAt: Date | null }
+    LimiterEvidence & { readonly eligibleAt: Date | null }
   >
   | Because<
     "job_cooling_down",
-    OfLimiter & {
+    LimiterEvidence & {
       readonly eligibleAt: Date | null;
       readonly why: string | null;
     }
   >
-  | Because<"job_key_busy", OfLimiter & { readonly holders: readonly JobId[] }>
+  | Because<
+    "job_key_busy",
+    LimiterEvidence & { readonly holders: readonly JobId[] }
+  >
   | Because<"job_lane_behind", {
     readonly limiters: readonly string[];
     readonly ahead: Known;
@@ -103,14 +114,14 @@ export type Reason =
   | Because<"job_ready", { readonly queue: string; readonly ahead: number }>
   | Because<
     "job_running",
-    OnAttempt & {
+    AttemptEvidence & {
       readonly executor: string;
       readonly claimedAt: Date;
     }
   >
   | Because<
     "job_executor_late",
-    OnAttempt & {
+    AttemptEvidence & {
       readonly executor: string;
       readonly claimedAt: Date;
       readonly beatAt: Date;
@@ -118,7 +129,7 @@ export type Reason =
   >
   | Because<
     "job_executor_missing",
-    OnAttempt & {
+    AttemptEvidence & {
       /** Null: it is not on record any more. */
       readonly executor: string | null;
       readonly claimedAt: Date;
@@ -127,7 +138,7 @@ export type Reason =
   >
   | Because<
     "job_completed",
-    OnAttempt & {
+    AttemptEvidence & {
       readonly at: Date;
       readonly tookMs: number | null;
     }
@@ -143,7 +154,7 @@ export type Reason =
   }>
   | Because<
     "job_exhausted",
-    OnAttempt & {
+    AttemptEvidence & {
       readonly at: Date;
       readonly how: "failed" | "timed_out" | "rescued";
     }
@@ -154,15 +165,17 @@ export type Reason =
   >
   | Because<
     "job_discarded",
-    OnAttempt & {
+    AttemptEvidence & {
       readonly at: Date;
       readonly by: string | null;
     }
   >;
 
 /** A reason and its evidence. */
-interface Because<Code extends JobDiagnosis, Rest> {
+export interface Because<Code extends JobDiagnosis, Rest> {
+  /** Which reason it is; it decides what `evidence` holds. */
   readonly code: Code;
+  /** What it rests on, as of the instant of the explanation. */
   readonly evidence: Rest;
 }
 

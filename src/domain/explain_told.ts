@@ -7,15 +7,10 @@ import type { ExplainFacts } from "./explain_facts.ts";
 import { CLEARS, type Clears, type Reason } from "./explain_reason.ts";
 import { explanationNotes, reasonSentence } from "./explain_words.ts";
 import type { JobId } from "./job.ts";
-import {
-  isLegalStep,
-  type Opens,
-  RUNBOOK,
-  type StepCode,
-  STEPS,
-} from "./runbook_steps.ts";
+import { isLegalStep, type Opens, RUNBOOK, STEPS } from "./runbook_steps.ts";
 import { type Sentence, sentenceWords } from "./sentence.ts";
 import type { JobState } from "./state.ts";
+import type { StepCode } from "./step_code.ts";
 
 /** Why a job is where it is. */
 export interface JobExplanation {

@@ -11,9 +11,12 @@ export const LIMITER_KINDS = [
 export type LimiterKind = typeof LIMITER_KINDS[number];
 
 /** Where a limiter holds: it refuses an enqueue, or lets jobs wait. */
-export const LIMITER_POINTS = ["enqueue", "dispatch"] as const;
-/** One of {@linkcode LIMITER_POINTS}. */
-export type LimiterPoint = typeof LIMITER_POINTS[number];
+export type LimiterPoint = "enqueue" | "dispatch";
+/** Both of them. */
+export const LIMITER_POINTS = [
+  "enqueue",
+  "dispatch",
+] as const satisfies readonly LimiterPoint[];
 
 /** What the history of a limiter tells. */
 export const LIMITER_FACT_KINDS = [

@@ -44,6 +44,7 @@ export interface OutputRule {
   readonly limitBytes: number;
   /** How long it can be read, in milliseconds from the end of the job. */
   readonly keepMs: number;
+  /** Whether it is stored encrypted. */
   readonly encrypt: boolean;
 }
 

@@ -1,18 +1,26 @@
 import type { ResourceRef } from "../seams.ts";
 import type { Action } from "./action.ts";
 
-/** What can become of a preview. The same list as the enum in the database. */
+/** What can become of a preview. */
+export type PreviewStatus =
+  /** It can be executed. */
+  | "ready"
+  /** Its target changed after it was made. */
+  | "drifted"
+  /** Its time is over. */
+  | "expired"
+  /** It was executed. */
+  | "consumed"
+  /** Its creator gave it up. */
+  | "withdrawn";
+/** All of them: the same list as the enum in the database. */
 export const PREVIEW_STATUSES = [
   "ready",
-  /** Its target changed after it was made. */
   "drifted",
   "expired",
   "consumed",
-  /** Its creator gave it up. */
   "withdrawn",
-] as const;
-/** One of {@linkcode PREVIEW_STATUSES}. */
-export type PreviewStatus = typeof PREVIEW_STATUSES[number];
+] as const satisfies readonly PreviewStatus[];
 
 /** How far an operator's attempt to act got. */
 export const ATTEMPT_STATES = [
@@ -34,18 +42,26 @@ export type Snapshot = Readonly<
 >;
 
 /** What an action was asked to do beyond its target, such as a new limit. */
-export type Params = Readonly<Record<string, string | number | boolean | null>>;
+export type ActionParams = Readonly<
+  Record<string, string | number | boolean | null>
+>;
 
 /** The id of a preview. */
 export type PreviewId = `${bigint}`;
 
 /** What would happen, frozen. It can be executed once, by who asked for it. */
 export interface Preview {
+  /** As the audit names it. */
   readonly id: PreviewId;
+  /** What would be done. */
   readonly action: Action;
+  /** To what. */
   readonly target: ResourceRef;
-  readonly params: Params;
+  /** What was asked for beside the target, such as a new limit. */
+  readonly params: ActionParams;
+  /** What the target was when it was made. */
   readonly before: Snapshot;
+  /** What it would be afterwards. */
   readonly after: Snapshot;
   /** One sentence that names the action and its target. */
   readonly summary: string;
@@ -53,11 +69,15 @@ export interface Preview {
   readonly planHash: Uint8Array;
   /** Id of the actor, who alone can execute it. */
   readonly createdBy: string;
+  /** By the clock of the database. */
   readonly createdAt: Date;
+  /** From then on it can not be executed: half an hour later. */
   readonly expiresAt: Date;
   /** `expired` as soon as its time is over, whether or not that was written. */
   readonly status: PreviewStatus;
+  /** When it was executed, given up or found drifted; `null` while ready. */
   readonly closedAt: Date | null;
+  /** What the actor gave as reason when it was executed; `null` for none. */
   readonly reason: string | null;
   /** The audit event that tells what came of it. */
   readonly auditId: `${bigint}` | null;

@@ -9,9 +9,9 @@ import {
   type Owner,
   type Posture,
   RUNBOOK,
-  type StepCode,
   STEPS,
 } from "./runbook_steps.ts";
+import type { StepCode } from "./step_code.ts";
 
 /** Where a path leads. Pages turn it into a link, or leave it as guidance. */
 export type PathTarget =

@@ -1,10 +1,9 @@
 import type { Action } from "./action.ts";
 import type { DiagnosisCode } from "./diagnosis.ts";
+import type { StepCode } from "./step_code.ts";
 
-/** Who can take a step. */
-export const OWNERS = ["native", "bridge", "host"] as const;
-/** One of {@linkcode OWNERS}. */
-export type Owner = typeof OWNERS[number];
+/** Who can take a step: a page or an action of ours, another engine, the host. */
+export type Owner = "native" | "bridge" | "host";
 
 /** What pages call each owner. It stands before the words of the step. */
 export const OWNER_LABELS = {
@@ -206,10 +205,7 @@ export const STEPS = {
     ...host,
     label: "Keep a process running that looks at the plan",
   },
-} as const satisfies Record<string, StepWords>;
-
-/** One of the keys of {@linkcode STEPS}. */
-export type StepCode = keyof typeof STEPS;
+} as const satisfies Record<StepCode, StepWords>;
 
 /** What to do, in this order, for each diagnosis. */
 export const RUNBOOK: Readonly<Record<DiagnosisCode, readonly StepCode[]>> = {
@@ -252,6 +248,8 @@ export const RUNBOOK: Readonly<Record<DiagnosisCode, readonly StepCode[]>> = {
   ],
   cron_failed: ["review_last_job", "tell_worker_owner", "run_cron_entry"],
   cron_held: ["review_blocking_job", "tell_schedule_owner", "run_cron_entry"],
+  cron_key_held: ["review_blocking_job", "tell_schedule_owner"],
+  cron_limited: ["review_subject", "tell_schedule_owner", "run_cron_entry"],
   cron_ready: ["review_subject", "inspect_audit"],
   cron_new: ["review_subject", "run_cron_entry"],
   queue_paused: ["inspect_audit", "resume_queue"],

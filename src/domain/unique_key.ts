@@ -1,11 +1,23 @@
 import { JOB_STATES, type JobState } from "./state.ts";
 
-/** The parts of a job that can make it unique. */
-export const UNIQUE_FIELDS = ["args", "meta", "queue", "worker"] as const;
-/** One of {@linkcode UNIQUE_FIELDS}. */
-export type UniqueField = typeof UNIQUE_FIELDS[number];
+/** A part of a job that can make it unique. */
+export type UniqueField = "args" | "meta" | "queue" | "worker";
+/** All of them. */
+export const UNIQUE_FIELDS = [
+  "args",
+  "meta",
+  "queue",
+  "worker",
+] as const satisfies readonly UniqueField[];
 
-/** Named sets of the states in which a job keeps its uniqueness. */
+/**
+ * A named set of the states in which a job keeps its uniqueness: any state; any
+ * in which it has not ended; only while it waits for its time; or all but
+ * cancelled and discarded.
+ */
+export type StateGroup = "all" | "incomplete" | "scheduled" | "successful";
+
+/** The states of each group. */
 export const STATE_GROUPS = {
   all: JOB_STATES,
   incomplete: [
@@ -24,11 +36,17 @@ export const STATE_GROUPS = {
     "retryable",
     "completed",
   ],
-} as const satisfies Record<string, readonly JobState[]>;
-/** One of the keys of {@linkcode STATE_GROUPS}. */
-export type StateGroup = keyof typeof STATE_GROUPS;
+} as const satisfies Record<StateGroup, readonly JobState[]>;
 
 /** What an insert may overwrite in the job that holds the key and still waits. */
+export type Replaceable =
+  | "args"
+  | "meta"
+  | "tags"
+  | "priority"
+  | "maxAttempts"
+  | "runAt";
+/** All of it. */
 export const REPLACEABLE = [
   "args",
   "meta",
@@ -36,9 +54,7 @@ export const REPLACEABLE = [
   "priority",
   "maxAttempts",
   "runAt",
-] as const;
-/** One of {@linkcode REPLACEABLE}. */
-export type Replaceable = typeof REPLACEABLE[number];
+] as const satisfies readonly Replaceable[];
 
 /** A wait that each further call begins anew. */
 export interface Debounce {

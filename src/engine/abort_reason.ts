@@ -1,18 +1,15 @@
 /** Why nobody waits for a run any more. */
-export const ABORT_KINDS = [
+export type AbortKind =
   /** The attempt took longer than its worker allows. */
-  "timeout",
+  | "timeout"
   /** Somebody cancelled or discarded the job. */
-  "cancelled",
+  | "cancelled"
   /** The job was given to another executor, or may be at any moment. */
-  "lease_lost",
+  | "lease_lost"
   /** This process stops; the job goes back and no attempt is burnt. */
-  "shutdown",
+  | "shutdown"
   /** The job's deadline has passed. */
-  "deadline",
-] as const;
-/** One of {@linkcode ABORT_KINDS}. */
-export type AbortKind = typeof ABORT_KINDS[number];
+  | "deadline";
 
 /**
  * The reason of a run's signal. It is an error, so that `fetch` and others that
@@ -26,12 +23,13 @@ export class AbortReason extends Error {
 
   /** For tests of code that takes a signal: the engine makes its own. */
   constructor(kind: AbortKind) {
-    super(SENTENCES[kind]);
+    super(ABORT_SENTENCES[kind]);
     this.kind = kind;
   }
 }
 
-const SENTENCES = {
+/** What an {@linkcode AbortReason} says, by its kind. */
+export const ABORT_SENTENCES = {
   timeout: "The attempt took longer than its timeout",
   cancelled: "The job was cancelled",
   lease_lost: "This run no longer holds its job",

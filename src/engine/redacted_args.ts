@@ -14,6 +14,7 @@ export type WithoutRedacted<Args, Paths extends string> = [Paths] extends
   : string extends Paths ? Args
   : Left<Args, Paths>;
 
+/** @internal */
 type Left<Value, Paths extends string> = Value extends readonly (infer Item)[]
   ? readonly Left<Item, Paths>[]
   : Value extends object ?

@@ -3,18 +3,25 @@ import { parseDelayMs } from "../domain/job.ts";
 /** Also recognised when two copies of this package are loaded. */
 const VERDICT: unique symbol = Symbol.for("yardmaster.verdict") as never;
 
-/** What a run may return instead of a value, to say how the job goes on. */
+/**
+ * What a run may return instead of a value, to say how the job goes on. Only
+ * {@linkcode snooze}, {@linkcode cancel} and {@linkcode discard} make one.
+ */
 export type Verdict =
-  | {
-    readonly [VERDICT]: true;
-    readonly kind: "snooze";
-    readonly delayMs: number;
-  }
-  | {
-    readonly [VERDICT]: true;
-    readonly kind: "cancel" | "discard";
-    readonly reason: string;
-  };
+  & Marked
+  & (
+    | { readonly kind: "snooze"; readonly delayMs: number }
+    | { readonly kind: "cancel" | "discard"; readonly reason: string }
+  );
+
+/**
+ * What tells a verdict from any value that looks like one.
+ *
+ * @internal
+ */
+interface Marked {
+  readonly [VERDICT]: true;
+}
 
 const REASON_MAX = 2_000;
 

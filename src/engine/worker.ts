@@ -104,6 +104,11 @@ declare const types: unique symbol;
 /** A worker as {@linkcode defineWorker} made it. */
 export interface Worker<Input = JsonObject, Output = unknown>
   extends AnyWorker {
+  /**
+   * Where the types are kept. There is nothing at run time.
+   *
+   * @internal
+   */
   readonly [types]?: { readonly input: Input; readonly output: Output };
 }
 

@@ -1,7 +1,7 @@
 import type { Database } from "../db/database.ts";
 import { json, type Sql, sql } from "../db/sql.ts";
 import type {
-  Params,
+  ActionParams,
   Preview,
   PreviewId,
   PreviewStatus,
@@ -40,7 +40,7 @@ export interface PreviewInsert {
   readonly action: string;
   readonly targetType: ResourceType;
   readonly targetId: string;
-  readonly params: Params;
+  readonly params: ActionParams;
   readonly before: Snapshot;
   readonly after: Snapshot;
   readonly summary: string;

@@ -26,7 +26,7 @@ import {
   RETRY_FROM,
 } from "../../src/domain/job.ts";
 import { RUNBOOK, STEPS } from "../../src/domain/runbook_steps.ts";
-import { ABORT_KINDS, AbortReason } from "../../src/engine/abort_reason.ts";
+import { ABORT_SENTENCES } from "../../src/engine/abort_reason.ts";
 import type { RunEnd } from "../../src/events.ts";
 import { ADVICE } from "../../src/option_advice.ts";
 import { OPTION_DEFAULTS } from "../../src/options.ts";
@@ -169,7 +169,7 @@ const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
   abort_kinds: () =>
     table(
       ["`signal.reason.kind`", "what has happened"],
-      ABORT_KINDS.map((kind) => [code(kind), new AbortReason(kind).message]),
+      Object.entries(ABORT_SENTENCES).map(([kind, says]) => [code(kind), says]),
     ),
   diagnoses: () =>
     table(
