@@ -161,7 +161,6 @@ function runningParts(base: Base): Running {
   const isFull = () => acknowledger.full;
   const limited: LimitedProducer | null = limitedPart(base, {
     executor,
-    leases,
     executorId,
     producer,
     isFull,
@@ -212,12 +211,9 @@ function producerOf(
 /** A process whose workers wait for no limiter asks for none. */
 function limitedPart(
   { options, signals, clock, onEvent }: Base,
-  parts:
-    & Pick<
-      LimitedProducerOptions,
-      "executor" | "leases" | "executorId" | "isFull"
-    >
-    & { readonly producer: Producing },
+  parts: Pick<LimitedProducerOptions, "executor" | "executorId" | "isFull"> & {
+    readonly producer: Producing;
+  },
 ): LimitedProducer | null {
   const workers = (options.workers ?? []).filter(waitsForLimiters);
   if (workers.length === 0) return null;
