@@ -3,15 +3,13 @@ import type { Database } from "../db/database.ts";
 import { type Sql, sql } from "../db/sql.ts";
 import type { LimiterRule } from "../domain/limiter.ts";
 import type { PartitionState } from "../domain/limiter_admission.ts";
-import {
-  type LaneJob,
-  partitionId,
-  type PartitionRef,
-} from "../domain/limiter_turns.ts";
+import type { PartitionRef } from "../domain/limiter_turns.ts";
 import type { ClaimDemand } from "./leases.ts";
 
 /** Lanes that one claim looks at. */
 export const LANES_MAX = 200;
+/** Of a queue that takes few jobs: as some of them may be blocked. */
+export const LANES_LEAST = 50;
 
 /** A lane that this transaction holds. */
 export interface LockedLane {
@@ -25,15 +23,23 @@ export interface LockedLane {
   readonly room: number;
 }
 
+/** What a claim holds while it decides. */
+export interface LockedTurn {
+  readonly lanes: readonly LockedLane[];
+  readonly partitions: readonly LockedPartition[];
+}
+
 /**
- * Holds the lanes whose turn it is, and makes the rows of their partitions: who
- * uses one for the first time must be able to hold it.
+ * Holds the lanes whose turn it is, and then their partitions, in order. Who uses
+ * one for the first time must be able to hold it: then this statement makes the
+ * rows, which it can not see itself, and another holds all of them.
  */
-export async function lockLanes(
+export async function lockTurn(
   tx: Database,
   { executorId, workers, queues }: ClaimDemand,
-): Promise<LockedLane[]> {
-  return await tx.query<LockedLane>(sql`
+): Promise<LockedTurn> {
+  const [turn = { lanes: [], partitions: [] }] = await tx.query<LockedTurn>(
+    sql`
     with wanted as materialized (
       select demand.queue, least(
         coalesce(queues.chosen_limit, demand.declared_limit)
@@ -41,11 +47,11 @@ export async function lockLanes(
         demand.most
       ) as room
       from unnest(
-        ${queues.map((demand) => demand.queue)}::text[],
-        ${queues.map((demand) => demand.declaredLimit)}::integer[],
-        ${queues.map((demand) => demand.held)}::integer[],
-        ${queues.map((demand) => demand.prefetch)}::integer[],
-        ${queues.map((demand) => demand.most)}::integer[]
+        (select ${queues.map((demand) => demand.queue)}::text[]),
+        (select ${queues.map((demand) => demand.declaredLimit)}::integer[]),
+        (select ${queues.map((demand) => demand.held)}::integer[]),
+        (select ${queues.map((demand) => demand.prefetch)}::integer[]),
+        (select ${queues.map((demand) => demand.most)}::integer[])
       ) as demand (queue, declared_limit, held, prefetch, most)
       left join yardmaster.queues on queues.name = demand.queue
       where queues.paused_at is null
@@ -58,7 +64,7 @@ export async function lockLanes(
     turn as materialized (
       select lane.*, wanted.room
       from wanted
-      cross join unnest(${[...workers]}::text[]) as worker (name)
+      cross join unnest((select ${[...workers]}::text[])) as worker (name)
       cross join lateral (
         select id, queue, worker, limiters, keys, looks, look_at
         from yardmaster.lanes
@@ -66,32 +72,77 @@ export async function lockLanes(
           and lanes.worker = worker.name
           and lanes.look_at <= ${tx.now}
         order by look_at, id
-        limit ${LANES_MAX}
+        limit least(
+          greatest(wanted.room * 2, ${LANES_LEAST}::integer),
+          ${LANES_MAX}::integer
+        )
         for update skip locked
       ) as lane
       where wanted.room > 0
       order by lane.look_at, lane.id
       limit ${LANES_MAX}
     ),
+    part as materialized (
+      -- Of each by the index, however many there are.
+      select limiter, key, (
+        select true from yardmaster.limiter_partitions as known
+        where known.limiter = part.limiter and known.key = part.key
+      ) is not null as is_known
+      from (
+        select distinct each.limiter, each.key
+        from turn
+        cross join unnest(turn.limiters, turn.keys) as each (limiter, key)
+      ) as part
+      -- In order, as they are held: nobody waits for each other.
+      order by limiter, key
+    ),
     first_used as (
       insert into yardmaster.limiter_partitions (
         limiter, key, used, counted_at
       )
-      select distinct part.limiter, part.key, 0, ${tx.now}
-      from turn
-      cross join unnest(turn.limiters, turn.keys) as part (limiter, key)
-      where not exists (
-        select from yardmaster.limiter_partitions as known
-        where known.limiter = part.limiter and known.key = part.key
-      )
-      -- In order, as they are held: nobody waits for each other.
-      order by part.limiter, part.key
+      select limiter, key, 0, ${tx.now}
+      from part
+      where not is_known
+      order by limiter, key
       on conflict do nothing
+    ),
+    held as materialized (
+      select known.*
+      from part
+      -- A row at a time, in their order, and by the index whatever the plan.
+      cross join lateral (
+        select *
+        from yardmaster.limiter_partitions as known
+        where known.limiter = part.limiter and known.key = part.key
+        for update
+      ) as known
+      -- All of them or none: what is held later would be out of order.
+      where not exists (select from part where not is_known)
     )
-    select id, queue, worker, limiters, keys, looks, room
-    from turn
-    order by look_at, id
-  `);
+    select
+      coalesce((
+        select json_agg(json_build_object(
+          'id', id, 'queue', queue, 'worker', worker, 'limiters', limiters,
+          'keys', keys, 'looks', looks, 'room', room
+        ) order by look_at, id)
+        from turn
+      ), '[]') as "lanes",
+      coalesce((
+        select json_agg(json_build_object(
+          'limiter', limiter, 'key', key, 'kind', kind, 'capacity', capacity,
+          'perMs', per_ms, 'isPartitioned', is_partitioned, 'used', used,
+          'countedMs', counted_ms, 'cooldownMs', cooldown_ms,
+          'cooldownReason', cooldown_reason
+        ))
+        from (${withRules(sql`held`)}) as part
+      ), '[]') as "partitions"
+  `,
+    { hot: true },
+  );
+  const { lanes, partitions } = turn;
+  return lanes.length === 0 || partitions.length > 0
+    ? turn
+    : { lanes, partitions: await lockPartitions(tx, lanes) };
 }
 
 /** A partition that a transaction holds, with the rule of its limiter. */
@@ -123,113 +174,51 @@ export async function lockPartitions(
       order by part.limiter, part.key
       for update
     )
-    select held.limiter, held.key, known.kind::text as "kind",
-      coalesce(known.chosen_capacity, known.declared_capacity) as "capacity",
-      known.per_ms as "perMs", known.partition_by is not null as
-        "isPartitioned", held.used,
-      ${epochMs(sql`held.counted_at`)} as "countedMs",
+    select limiter, key, kind as "kind", capacity, per_ms as "perMs",
+      is_partitioned as "isPartitioned", used, counted_ms as "countedMs",
+      cooldown_ms as "cooldownMs", cooldown_reason as "cooldownReason"
+    from (${withRules(sql`held`)}) as part
+  `);
+}
+
+/** Partitions with the rules of their limiters. */
+function withRules(held: Sql): Sql {
+  return sql`
+    select held.limiter, held.key, known.kind::text as kind,
+      coalesce(known.chosen_capacity, known.declared_capacity) as capacity,
+      known.per_ms, known.partition_by is not null as is_partitioned,
+      held.used, ${epochMs(sql`held.counted_at`)} as counted_ms,
       ${epochMs(sql`greatest(held.cooldown_until, known.cooldown_until)`)}
-        as "cooldownMs",
+        as cooldown_ms,
       case
         when known.cooldown_until >= coalesce(
           held.cooldown_until, known.cooldown_until
         ) then known.cooldown_reason
         else held.cooldown_reason
-      end as "cooldownReason"
-    from held
+      end as cooldown_reason
+    from ${held} as held
     join yardmaster.limiters as known on known.name = held.limiter
-  `);
+  `;
 }
 
-function epochMs(at: Sql) {
+/** An instant as milliseconds since 1970. */
+export function epochMs(at: Sql): Sql {
   return sql`(extract(epoch from ${at}) * 1000)::float8`;
-}
-
-/** A job at the head of a lane. */
-export type HeadJob = LaneJob;
-
-/** Reads and holds the first jobs of each lane, and what time it is by now. */
-export async function readHeads(
-  tx: Database,
-  { lanes, headsMax }: {
-    readonly lanes: readonly LockedLane[];
-    readonly headsMax: number;
-  },
-): Promise<
-  { readonly nowMs: number; readonly heads: ReadonlyMap<string, HeadJob[]> }
-> {
-  const rows = await tx.query<
-    { nowMs: number; laneId: string | null; jobId: string; weights: number[] }
-  >(sql`
-    with head as materialized (
-      select job.*
-      from unnest(
-        ${lanes.map((lane) => lane.id)}::uuid[],
-        ${lanes.map((lane) => Math.min(lane.room, headsMax))}::integer[]
-      ) with ordinality as lane (id, most, place)
-      cross join lateral (
-        select lane_id, job_id, priority, weights
-        from yardmaster.limited
-        where limited.lane_id = lane.id
-        order by priority, job_id
-        limit lane.most
-        for update skip locked
-      ) as job
-    )
-    select ${epochMs(tx.now)} as "nowMs", head.lane_id::text as "laneId",
-      head.job_id::text as "jobId", head.weights
-    from (select) as one
-    left join head on true
-    order by head.priority, head.job_id
-  `);
-  const heads = new Map<string, HeadJob[]>();
-  for (const { laneId, jobId, weights } of rows) {
-    if (laneId === null) continue;
-    const lane = heads.get(laneId);
-    if (lane === undefined) heads.set(laneId, [{ jobId, weights }]);
-    else lane.push({ jobId, weights });
-  }
-  return { nowMs: rows[0]?.nowMs ?? 0, heads };
 }
 
 /**
  * The jobs of the leases that a CTE `given` names. Each lease is taken apart once:
  * to look into its list for each job would read a thousand ids a thousand times.
+ * And it is named once: where all leases are read, each is held against the list.
  */
 export const HELD_BY_LEASES: Sql = sql`
   held as materialized (
     select leases.id as lease_id, run.job_id
     from yardmaster.leases
     cross join lateral unnest(leases.job_ids) as run (job_id)
-    where leases.id = any (array(select lease_id from given))
+    where leases.id = any (array(select distinct lease_id from given))
   )
 `;
-
-/** What live leases hold of the partitions of concurrency. */
-export async function readGrants(
-  tx: Database,
-  partitions: readonly LockedPartition[],
-): Promise<ReadonlyMap<string, number>> {
-  const counted = partitions.filter(({ kind }) => kind === "concurrency");
-  if (counted.length === 0) return new Map();
-  const rows = await tx.query<PartitionRef & { used: number }>(sql`
-    with given as materialized (
-      select given.limiter, given.key, given.lease_id, given.job_id,
-        given.weight
-      from unnest(
-        ${counted.map(({ limiter }) => limiter)}::text[],
-        ${counted.map(({ key }) => key)}::text[]
-      ) as part (limiter, key)
-      join yardmaster.limiter_grants as given using (limiter, key)
-    ),
-    ${HELD_BY_LEASES}
-    select limiter, key, sum(weight)::integer as "used"
-    from given
-    join held using (lease_id, job_id)
-    group by limiter, key
-  `);
-  return new Map(rows.map((row) => [partitionId(row), row.used]));
-}
 
 /** The rule by which a partition counts. */
 export function ruleOf({ kind, capacity, perMs }: LimiterRule): LimiterRule {

@@ -111,13 +111,15 @@ async function showLimiter(
   const { from, way, find } = address;
   const place = way === "up" ? { before: from } : { after: from };
   const here = await limiterHref(c, name, { find, ...place });
-  const lines = await readLines(c, { limiter: name, key: null, after, here });
-  const evidence = await readLimiterEvidence(c, { limiter, key: null });
+  // They do not need each other, and a pool has a connection for each.
+  const [lines, evidence, partitions] = await Promise.all([
+    readLines(c, { limiter: name, key: null, after, here }),
+    readLimiterEvidence(c, { limiter, key: null }),
+    limiter.partitionBy === null ? null : readPartitions(c, limiter, address),
+  ]);
   const content = {
     status,
-    partitions: limiter.partitionBy === null
-      ? null
-      : await readPartitions(c, limiter, address),
+    partitions,
     lines,
     evidence,
     may,
