@@ -2,8 +2,41 @@
  * A host-owned job engine and operations control plane on the host's own
  * Postgres.
  *
- * Start with {@linkcode createYardmaster} and {@linkcode defineWorker}; a driver
- * is chosen by importing its adapter from `./postgres`, `./pg` or `./pglite`.
+ * Define what is to be done with {@linkcode defineWorker}, join it to a database
+ * with {@linkcode createYardmaster}, and enqueue. The driver is chosen by
+ * importing its adapter: `postgresJs` from `./postgres`, `nodePostgres` from
+ * `./pg`, `pglite` from `./pglite`; what a host tests its jobs with is in
+ * `./testing`.
+ *
+ * @example A job, from its definition to what it left
+ * ```ts
+ * import { PGlite } from "@electric-sql/pglite";
+ * import { createYardmaster, defineWorker } from "@yardmaster/yardmaster";
+ * import { pglite } from "@yardmaster/yardmaster/pglite";
+ * import assert from "node:assert/strict";
+ *
+ * const greet = defineWorker({
+ *   name: "greet",
+ *   perform: ({ name }: { readonly name: string }) => `Hello ${name}`,
+ *   recordOutput: true,
+ * });
+ *
+ * const db = await PGlite.create();
+ * const yard = createYardmaster({ database: pglite(db), workers: [greet] });
+ * await yard.migrate();
+ *
+ * const enqueued = await yard.enqueue(greet, { name: "Ada" });
+ * assert(enqueued.status === "inserted");
+ *
+ * // A process that stays calls `start()`; this one works until all is done.
+ * await yard.tick({ budgetMs: 10_000 });
+ * const left = await yard.readOutput(greet, enqueued.job.id);
+ * assert(left.status === "found");
+ * assert.equal(left.output, "Hello Ada");
+ *
+ * await yard.stop();
+ * await db.close();
+ * ```
  *
  * @module
  */
