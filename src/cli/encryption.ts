@@ -41,9 +41,10 @@ function statusLines({ current, keys }: EncryptionStatus): string[] {
 }
 
 function useLine(
-  { key, known, jobs, cronEntries }: KeyUse,
+  use: KeyUse,
   current: string | null,
 ): string {
+  const { key, known } = use;
   const name = key === "" ? "Not readable" : `Key ${key}`;
   const mark = current === null || key === ""
     ? ""
@@ -52,17 +53,18 @@ function useLine(
     : known
     ? " (to be encrypted again)"
     : " (not among the keys)";
-  return `${name}: ${counted({ jobs, cronEntries })}${mark}`;
+  return `${name}: ${counted(use)}${mark}`;
 }
 
 function counted(
-  { jobs, cronEntries }: {
-    readonly jobs: number;
-    readonly cronEntries: number;
-  },
+  { jobs, cronEntries, outputs }: Pick<
+    KeyUse,
+    "jobs" | "cronEntries" | "outputs"
+  >,
 ): string {
   return `${jobs} ${jobs === 1 ? "job" : "jobs"}, ${cronEntries} ` +
-    (cronEntries === 1 ? "cron entry" : "cron entries");
+    `${cronEntries === 1 ? "cron entry" : "cron entries"}, ${outputs} ` +
+    (outputs === 1 ? "output" : "outputs");
 }
 
 /** Encrypts with the current key what another one encrypted. */

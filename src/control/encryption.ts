@@ -5,10 +5,11 @@ import { isWhole } from "../domain/job.ts";
 import type { KeyRing } from "../domain/key_ring.ts";
 import {
   argsBinding,
+  type Box,
   SEALED_KEY,
-  type SealedPart,
   sealedPartOf,
 } from "../domain/sealed_args.ts";
+import { outputBinding, sealedOutputPart } from "../domain/sealed_output.ts";
 import { DecryptionError } from "../errors.ts";
 import {
   beforeAll,
@@ -19,7 +20,7 @@ import {
   SEALED_PLACES,
   type SealedPlace,
   type SealedRow,
-} from "../store/sealed_args.ts";
+} from "../store/sealed_parts.ts";
 
 /** How much is encrypted with one key. */
 export interface KeyUse {
@@ -31,6 +32,8 @@ export interface KeyUse {
   readonly jobs: number;
   /** Cron entries with such args. */
   readonly cronEntries: number;
+  /** Recorded outputs that it encrypted, until they are let go of. */
+  readonly outputs: number;
 }
 
 /** Which keys are in use. */
@@ -55,7 +58,8 @@ export async function encryptionStatus(
         { place, after },
       );
       for (const { key, count } of found.counts) {
-        const known = counts.get(key) ?? { jobs: 0, cron_entries: 0 };
+        const known = counts.get(key) ??
+          { jobs: 0, cron_entries: 0, outputs: 0 };
         known[place] += count;
         counts.set(key, known);
       }
@@ -65,18 +69,19 @@ export async function encryptionStatus(
   const keys = [...counts].sort(([left], [right]) => left < right ? -1 : 1);
   return {
     current: ring?.current ?? null,
-    keys: keys.map(([key, { jobs, cron_entries: cronEntries }]) => ({
+    keys: keys.map(([key, { jobs, cron_entries: cronEntries, outputs }]) => ({
       key,
       known: ring?.knows(key) ?? false,
       jobs,
       cronEntries,
+      outputs,
     })),
   };
 }
 
 /** How far to go at a time. */
 export interface ReencryptOptions {
-  /** Jobs and cron entries to change at most, from 1; all when left out. */
+  /** Jobs, cron entries and outputs to change at most, from 1; else all. */
   readonly limit?: number;
   /** Stops between two batches. What was changed stays so. */
   readonly signal?: AbortSignal;
@@ -88,6 +93,8 @@ export interface Reencryption {
   readonly jobs: number;
   /** Cron entries whose args have it. */
   readonly cronEntries: number;
+  /** Recorded outputs that have it. */
+  readonly outputs: number;
   /** Held or changed by somebody else meanwhile: another pass finds them. */
   readonly skipped: number;
   /** Of keys that are not known here, or changed since they were encrypted. */
@@ -113,20 +120,26 @@ export async function reencrypt(
     limit === Infinity || isWhole(limit, { least: 1, most: 1e9 }),
     "limit is a whole number from 1",
   );
-  const done = { jobs: 0, cronEntries: 0, skipped: 0, unreadable: 0 };
+  const done = {
+    jobs: 0,
+    cronEntries: 0,
+    outputs: 0,
+    skipped: 0,
+    unreadable: 0,
+  };
   for (const place of SEALED_PLACES) {
     let after: string | null = beforeAll(place);
     while (after !== null) {
-      const left = limit - done.jobs - done.cronEntries;
+      const left = limit - done.jobs - done.cronEntries - done.outputs;
       if (left <= 0 || signal?.aborted) return { ...done, complete: false };
       const found: Awaited<ReturnType<typeof findSealed>> = await findSealed(
         db,
         { place, after, exceptKey: ring.current },
       );
       const rows = found.rows.slice(0, left);
-      const parts = await resealedParts(rows, ring);
+      const parts = await resealedParts(rows, { place, ring });
       const changed = await reseal(db, { place, parts });
-      done[place === "jobs" ? "jobs" : "cronEntries"] += changed;
+      done[place === "cron_entries" ? "cronEntries" : place] += changed;
       done.skipped += parts.length - changed;
       done.unreadable += rows.length - parts.length;
       after = rows.length < found.rows.length
@@ -139,27 +152,46 @@ export async function reencrypt(
 
 async function resealedParts(
   rows: readonly SealedRow[],
-  ring: KeyRing,
+  { place, ring }: { readonly place: SealedPlace; readonly ring: KeyRing },
 ): Promise<Resealed[]> {
   const parts: Resealed[] = [];
-  for (const { id, worker, part: was } of rows) {
-    const part = sealedPartOf({ [SEALED_KEY]: was });
-    const becomes = part === null
-      ? null
-      : await resealedPart(part, { worker, ring });
-    if (becomes !== null) parts.push({ id, was, becomes });
+  for (const row of rows) {
+    const bound = boundPart(row, place);
+    const box = bound === null ? null : await resealedBox(bound, ring);
+    if (bound === null || box === null) continue;
+    const becomes = { ...bound.part, ...box };
+    parts.push({ id: row.id, was: row.part, becomes });
   }
   return parts;
 }
 
-async function resealedPart(
-  part: SealedPart,
-  { worker, ring }: { readonly worker: string; readonly ring: KeyRing },
-): Promise<SealedPart | null> {
-  const binding = argsBinding(worker, part.fields);
+interface BoundPart {
+  readonly part: Box;
+  /** What it can be decrypted for. */
+  readonly binding: string;
+}
+
+/** An encrypted part that can be read, and what it is bound to. */
+function boundPart(
+  { id, worker, attempt, part: stored }: SealedRow,
+  place: SealedPlace,
+): BoundPart | null {
+  const whole = { [SEALED_KEY]: stored };
+  if (place === "outputs") {
+    const part = sealedOutputPart(whole);
+    const owner = { jobId: id as `${bigint}`, attempt: attempt ?? 0 };
+    return part && { part, binding: outputBinding(owner) };
+  }
+  const part = sealedPartOf(whole);
+  return part && { part, binding: argsBinding(worker ?? "", part.fields) };
+}
+
+async function resealedBox(
+  { part, binding }: BoundPart,
+  ring: KeyRing,
+): Promise<Box | null> {
   try {
-    const text = await ring.decrypt(part, binding);
-    return { ...part, ...await ring.encrypt(text, binding) };
+    return await ring.encrypt(await ring.decrypt(part, binding), binding);
   } catch (error) {
     if (error instanceof DecryptionError) return null;
     throw error;

@@ -10,11 +10,15 @@ import {
 
 /** What is encrypted, and with which keys. */
 export interface EncryptionApi {
-  /** Counts what is encrypted, by key. It reads all jobs: seconds for a million. */
+  /**
+   * Counts what is encrypted, by key. It reads all jobs and outputs: seconds for
+   * a million.
+   */
   status(): Promise<EncryptionStatus>;
   /**
-   * Encrypts with the current key what older ones encrypted: jobs that are kept,
-   * and cron entries. May run while jobs do, and be stopped and called again.
+   * Encrypts with the current key what older ones encrypted: jobs and outputs
+   * that are kept, and cron entries. May run while jobs do, and be stopped and
+   * called again.
    *
    * @throws {Error} If there is no option `encryption`.
    */

@@ -14,7 +14,7 @@ import {
 } from "../domain/sealed_args.ts";
 import { type JsonObject, takeOut } from "../domain/secret_paths.ts";
 import { canonicalJson } from "../domain/unique_key.ts";
-import { findCronArgs } from "../store/sealed_args.ts";
+import { findCronArgs } from "../store/sealed_parts.ts";
 import type { AnyWorker } from "./any_worker.ts";
 import { sealWith } from "./hidden_args.ts";
 import type { Sealer } from "./sealer.ts";

@@ -13,10 +13,12 @@ import { OLD_KEYS } from "../support/secrets.ts";
 
 const testPostgres = usePostgres();
 const MAIN = new URL("../../src/cli/main.ts", import.meta.url).pathname;
+const SECRET = "s3cret-output";
 const worker = defineWorker({
   name: "pay",
   encrypt: true,
-  perform: (_: object) => {},
+  recordOutput: { encrypt: true },
+  perform: (_: object) => SECRET,
 });
 const base64 = (fill: number) => btoa(String.fromCharCode(fill).repeat(32));
 const KEYS = {
@@ -44,6 +46,18 @@ async function givenOld(db: Database): Promise<void> {
   await engine.enqueue(worker, { pin: 2 });
 }
 
+/** The first of two jobs has run, and left its output. */
+async function givenOutput(db: Database): Promise<void> {
+  const engine = createEngine({
+    database: db,
+    workers: [worker],
+    queues: { default: { limit: 1 } },
+    sealer: new Sealer(OLD_KEYS),
+    notify: false,
+  });
+  await engine.tick({ budgetMs: 10_000, maxJobs: 1 });
+}
+
 async function keyFile(content: unknown) {
   const folder = await mkdtemp(join(tmpdir(), "keys-"));
   const path = join(folder, "keys.json");
@@ -54,20 +68,22 @@ async function keyFile(content: unknown) {
   };
 }
 
-Deno.test("encryption reencrypt moves jobs to the current key, and status counts them by key", async () => {
+Deno.test("encryption reencrypt moves jobs and outputs to the current key, and status counts them by key", async () => {
   await using world = await testPostgres();
   const { db, url } = world;
   await givenOld(db);
+  await givenOutput(db);
   await using keys = await keyFile(KEYS);
   assert.deepEqual(await cli(url, "status"), {
     code: 0,
-    out: "Key 2025-01: 2 jobs, 0 cron entries",
+    out: "Key 2025-01: 2 jobs, 0 cron entries, 1 output",
     err: "",
   });
   const done = await cli(url, "reencrypt", "--keys", keys.path);
   assert.deepEqual(done, {
     code: 0,
-    out: "Encrypted again with key 2026-11: 2 jobs, 0 cron entries.",
+    out: "Encrypted again with key 2026-11: 2 jobs, 0 cron entries, 1 " +
+      "output.",
     err: "",
   });
   await chmod(keys.path, 0o644);
@@ -78,7 +94,13 @@ Deno.test("encryption reencrypt moves jobs to the current key, and status counts
     ok: true,
     schema_version: 1,
     current: "2026-11",
-    keys: [{ key: "2026-11", known: true, jobs: 2, cronEntries: 0 }],
+    keys: [{
+      key: "2026-11",
+      known: true,
+      jobs: 2,
+      cronEntries: 0,
+      outputs: 1,
+    }],
     notes: ["Note: everybody on this machine may read the file of keys."],
   });
 });
@@ -87,8 +109,13 @@ Deno.test("encryption reencrypt exits with 1 when something can not be decrypted
   await using world = await testPostgres();
   const { db, url } = world;
   await givenOld(db);
+  await givenOutput(db);
   const read = () =>
-    db.query(sql`select args from yardmaster.jobs order by id`);
+    db.query(sql`
+      select args, output from yardmaster.jobs
+      left join yardmaster.outputs on job_id = id
+      order by id
+    `);
   const before = await read();
   const { current } = KEYS;
   await using keys = await keyFile({
@@ -104,11 +131,11 @@ Deno.test("encryption reencrypt exits with 1 when something can not be decrypted
   );
   assert.equal(code, 1);
   const told = JSON.parse(out);
-  assert.deepEqual([told.schema_version, told.jobs, told.unreadable], [
-    1,
-    0,
-    2,
-  ]);
+  assert.deepEqual(
+    [told.schema_version, told.jobs, told.outputs, told.unreadable],
+    [1, 0, 0, 3],
+  );
+  assert.ok(!out.includes(SECRET));
   assert.deepEqual(await read(), before);
 });
 

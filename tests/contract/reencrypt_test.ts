@@ -7,7 +7,7 @@ import { KeyRing } from "../../src/domain/key_ring.ts";
 import { createEngine } from "../../src/engine/engine.ts";
 import { randomBytes, Sealer } from "../../src/engine/sealer.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
-import { findSealed, reseal } from "../../src/store/sealed_args.ts";
+import { findSealed, reseal } from "../../src/store/sealed_parts.ts";
 import { usePostgres } from "../support/postgres.ts";
 import { BOTH_KEYS, NEW_KEYS, OLD_KEYS } from "../support/secrets.ts";
 import { until } from "../support/until.ts";
@@ -81,7 +81,13 @@ Deno.test("a rotation beside a worker fails nothing and loses nothing, and then 
   assert.deepEqual(failed, { failed: 0 });
   assert.deepEqual(await encryptionStatus(db, both), {
     current: "2026-11",
-    keys: [{ key: "2026-11", known: true, jobs: 2_000, cronEntries: 0 }],
+    keys: [{
+      key: "2026-11",
+      known: true,
+      jobs: 2_000,
+      cronEntries: 0,
+      outputs: 0,
+    }],
   });
 });
 
@@ -94,6 +100,7 @@ Deno.test("what was encrypted again runs where the old key is gone", async () =>
   assert.deepEqual(done, {
     jobs: 3,
     cronEntries: 0,
+    outputs: 0,
     skipped: 0,
     unreadable: 0,
     complete: true,
@@ -104,7 +111,7 @@ Deno.test("what was encrypted again runs where the old key is gone", async () =>
     queues: { default: { limit: 5 } },
     sealer: new Sealer(NEW_KEYS),
   });
-  await engine.tick({ budgetMs: 10_000 });
+  await engine.tick({ budgetMs: 60_000 });
   assert.deepEqual([...seen.keys()].sort(), [0, 1, 2]);
 });
 
@@ -157,7 +164,7 @@ Deno.test("args that were replaced since they were read are left as they are", a
     workers: [count],
     queues: { default: { limit: 1 } },
     sealer: new Sealer(BOTH_KEYS),
-  }).tick({ budgetMs: 5_000 });
+  }).tick({ budgetMs: 60_000 });
   assert.deepEqual([...seen.keys()], [2]);
 });
 

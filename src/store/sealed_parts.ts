@@ -5,7 +5,7 @@ import { SEALED_KEY } from "../domain/sealed_args.ts";
 import type { JsonObject } from "../domain/secret_paths.ts";
 
 /** Where something encrypted is stored. */
-export const SEALED_PLACES = ["jobs", "cron_entries"] as const;
+export const SEALED_PLACES = ["jobs", "cron_entries", "outputs"] as const;
 /** One of {@linkcode SEALED_PLACES}. */
 export type SealedPlace = typeof SEALED_PLACES[number];
 
@@ -14,22 +14,53 @@ interface PlaceColumns {
   readonly table: Sql;
   readonly id: Sql;
   readonly type: Sql;
+  /** The JSON of which a part is encrypted. */
+  readonly whole: Sql;
+  /** That part; null where there is none. */
+  readonly part: Sql;
+  /** What is said of it besides. */
+  readonly worker: Sql;
+  readonly attempt: Sql;
   /** Before every id. */
   readonly first: string;
 }
 
+const ARGS = {
+  whole: sql`args`,
+  part: sql`args -> ${SEALED_KEY}::text`,
+  worker: sql`worker`,
+  attempt: sql`null::integer`,
+};
+
 const PLACES: Readonly<Record<SealedPlace, PlaceColumns>> = {
   jobs: {
+    ...ARGS,
     table: sql`yardmaster.jobs`,
     id: sql`id`,
     type: sql`bigint`,
     first: "0",
   },
   cron_entries: {
+    ...ARGS,
     table: sql`yardmaster.cron_entries`,
     id: sql`name`,
     type: sql`text`,
     first: "",
+  },
+  outputs: {
+    table: sql`yardmaster.outputs`,
+    id: sql`job_id`,
+    type: sql`bigint`,
+    whole: sql`output`,
+    // Of this one key: what has others was returned like that.
+    part: sql`case
+      when output = jsonb_build_object(
+        ${SEALED_KEY}::text, output -> ${SEALED_KEY}::text
+      ) then output -> ${SEALED_KEY}::text
+    end`,
+    worker: sql`null::text`,
+    attempt: sql`attempt`,
+    first: "0",
   },
 };
 
@@ -41,7 +72,10 @@ export function beforeAll(place: SealedPlace): string {
 /** An encrypted part, and whose it is. */
 export interface SealedRow {
   readonly id: string;
-  readonly worker: string;
+  /** Of args. */
+  readonly worker: string | null;
+  /** Of an output. */
+  readonly attempt: number | null;
   /** As it is stored, whatever its shape. */
   readonly part: unknown;
 }
@@ -53,9 +87,13 @@ export interface SealedStretch {
   readonly through: string | null;
 }
 
+/** So many are brought by one statement, unless they are as long as this. */
+const FOUND_MAX = 100;
+const FOUND_LENGTH_MAX = 16 * 1_048_576;
+
 /**
  * Looks at the next 500 rows of a place and returns those that are encrypted, and
- * not with this key: at most 100, each of which may have a MiB.
+ * not with this key: at most 100, and at most 16 MiB if it is more than one.
  */
 export async function findSealed(
   db: Database,
@@ -65,44 +103,52 @@ export async function findSealed(
     readonly exceptKey: string;
   },
 ): Promise<SealedStretch> {
-  const { table, id, type } = PLACES[place];
-  const rows = await db.query<{
-    readonly id: string | null;
-    readonly worker: string;
-    readonly part: unknown;
-    readonly through: string | null;
-  }>(sql`
+  const { table, id, type, part, worker, attempt } = PLACES[place];
+  const rows = await db.query<
+    Omit<SealedRow, "id"> & {
+      readonly id: string | null;
+      readonly through: string | null;
+    }
+  >(sql`
     with looked as materialized (
-      select ${id} as id, worker, args -> ${SEALED_KEY}::text as part
+      select ${id} as id, ${part} ->> 'key' as key, ${part} is not null as sealed,
+        coalesce(length(${part} ->> 'data'), 0) as chars
       from ${table}
       where ${id} > ${after}::${type}
       order by ${id}
       -- A literal: a generic plan would expect a tenth of the table.
       limit 500
     ),
-    chosen as materialized (
-      select id, worker, part
+    wanted as materialized (
+      select id, row_number() over by_id as nth, sum(chars) over by_id as chars
       from looked
-      where part is not null
-        and part ->> 'key' is distinct from ${exceptKey}::text
-      order by id
-      limit 100
+      where sealed and key is distinct from ${exceptKey}::text
+      window by_id as (order by id)
+    ),
+    chosen as materialized (
+      select id from wanted
+      where nth = 1 or (nth <= ${FOUND_MAX} and chars <= ${FOUND_LENGTH_MAX})
     )
     select
-      chosen.id::text as "id", chosen.worker, chosen.part,
+      found.id::text as "id", found.worker, found.attempt, found.part,
       case
-        when (select count(*) from chosen) = 100
+        when (select count(*) from chosen) < (select count(*) from wanted)
           then (select max(last.id) from chosen as last)
         when (select count(*) from looked) = 500
           then (select max(last.id) from looked as last)
       end::text as "through"
     from (select) as one
-    left join chosen on true
-    order by chosen.id
+    left join (
+      select ${id} as id, ${worker} as worker, ${attempt} as attempt,
+        ${part} as part
+      from ${table}
+      where ${id} = any (array(select chosen.id from chosen))
+    ) as found on true
+    order by found.id
   `);
   return {
-    rows: rows.flatMap(({ id, worker, part }) =>
-      id === null ? [] : [{ id, worker, part }]
+    rows: rows.flatMap(({ id, worker, attempt, part }) =>
+      id === null ? [] : [{ id, worker, attempt, part }]
     ),
     through: rows[0]?.through ?? null,
   };
@@ -130,7 +176,7 @@ export async function reseal(
   },
 ): Promise<number> {
   if (parts.length === 0) return 0;
-  const { table, id, type } = PLACES[place];
+  const { table, id, type, whole } = PLACES[place];
   const rows = await db.query(sql`
     with given as materialized (
       select *
@@ -142,14 +188,14 @@ export async function reseal(
       select stored.${id} as id, given.becomes
       from ${table} as stored
       join given on given.id = stored.${id}
-      -- What was replaced meanwhile was encrypted anew.
-      where stored.args -> ${SEALED_KEY}::text = given.was
+      -- What was replaced meanwhile was encrypted anew, and what expired is gone.
+      where stored.${whole} -> ${SEALED_KEY}::text = given.was
       order by stored.${id}
       for no key update of stored skip locked
     )
     update ${table} as stored
-    set args = jsonb_set(
-      stored.args, ${[SEALED_KEY]}::text[], held.becomes
+    set ${whole} = jsonb_set(
+      stored.${whole}, ${[SEALED_KEY]}::text[], held.becomes
     )
     from held
     where stored.${id} = held.id
@@ -169,7 +215,7 @@ export async function countSealed(
   db: Database,
   { place, after }: { readonly place: SealedPlace; readonly after: string },
 ): Promise<KeyCounts> {
-  const { table, id, type } = PLACES[place];
+  const { table, id, type, part } = PLACES[place];
   const rows = await db.query<{
     readonly key: string | null;
     readonly count: number;
@@ -178,8 +224,8 @@ export async function countSealed(
   }>(sql`
     with looked as materialized (
       select
-        ${id} as id, args -> ${SEALED_KEY}::text is not null as sealed,
-        coalesce(args #>> ${[SEALED_KEY, "key"]}::text[], '') as key
+        ${id} as id, ${part} is not null as sealed,
+        coalesce(${part} ->> 'key', '') as key
       from ${table}
       where ${id} > ${after}::${type}
       order by ${id}
