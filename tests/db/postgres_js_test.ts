@@ -211,23 +211,42 @@ Deno.test("postgresJs() sends nothing behind a statement that waits", async () =
   try {
     const db = postgresJs(pool);
     const ended: string[] = [];
-    const run = async (name: string, seconds: number) => {
-      await db.query(sql`select pg_sleep(${seconds}::float8)`, HOT);
+    const run = async (name: string, key: number) => {
+      await db.query(sql`select pg_advisory_xact_lock(${key}::bigint)`, HOT);
       ended.push(name);
     };
     // Both connections are there, and know the statement.
-    await Promise.all([run("first", 0.01), run("first", 0.01)]);
-    await Promise.all([
-      run("slow", 0.5),
-      run("a", 0),
-      run("b", 0),
-      run("c", 0),
-    ]);
+    await world.db.transaction(async (tx) => {
+      await tx.query(sql`select pg_advisory_xact_lock(1)`);
+      const both = [run("first", 1), run("first", 1)];
+      await until("both wait", () => isAwaited(world.db, 2));
+      void Promise.all(both).catch(() => {});
+    });
+    await until("both know the statement", () => ended.length === 2);
+    let all: Promise<unknown> = Promise.resolve();
+    await world.db.transaction(async (tx) => {
+      await tx.query(sql`select pg_advisory_xact_lock(1)`);
+      const slow = run("slow", 1);
+      await until("it waits", () => isAwaited(world.db, 1));
+      const others = [run("a", 2), run("b", 3), run("c", 4)];
+      all = Promise.all([slow, ...others]);
+      await until("the others have ended", () => ended.length === 5);
+    });
+    await all;
     assert.deepEqual(ended.slice(2), ["a", "b", "c", "slow"]);
   } finally {
     await pool.end();
   }
 });
+
+/** Whether so many wait for a lock. */
+async function isAwaited(db: Database, count: number): Promise<boolean> {
+  const rows = await db.query(sql`
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'
+  `);
+  return rows.length === count;
+}
 
 Deno.test("postgresJs() gives up a statement where the server takes no connection for the request to cancel", async () => {
   await onWire(async ({ db, wire }) => {
