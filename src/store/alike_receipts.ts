@@ -9,7 +9,7 @@ import {
   ID_FROM_FIRST,
 } from "./alike_jobs.ts";
 import type { InsertRow } from "./job_insert.ts";
-import { type JobReceipt, receiptClaims } from "./receipts.ts";
+import { type JobReceipt, RECEIPT_ANSWER, receiptClaims } from "./receipts.ts";
 
 /** Jobs that differ in their args only, and leave receipts for as long. */
 export interface AlikeReceipts extends AlikeJobs {
@@ -17,7 +17,7 @@ export interface AlikeReceipts extends AlikeJobs {
   readonly receipts: readonly JobReceipt[];
 }
 
-/** As letters: a thousand of them are one cell. */
+/** By their first letters: a thousand of them are one short cell. */
 const ANSWERS: Readonly<Record<string, InsertRow["answer"]>> = {
   i: "inserted",
   r: "receipt",
@@ -54,21 +54,19 @@ export async function insertWithReceipts(
       select
         input.id, input.args, input.place, receipted.job_id,
         case
-          when receipted.job_id = input.id then 'i'
-          when receipted.args_digest <> input.args_digest then 'o'
-          when receipted.is_gone then 'g'
-          else 'r'
+          when receipted.job_id = input.id then 'inserted'
+          else ${RECEIPT_ANSWER}
         end as answer
       from input
       join receipted on receipted.fingerprint = input.receipt
     ),
     accepted as (
-      select id, args from decided where answer = 'i'
+      select id, args from decided where answer = 'inserted'
     ),
     ${alikeInserts(jobs, sql`accepted`)}
     select
       string_agg(job_id::text, ',' order by place) as "jobIds",
-      string_agg(answer, '' order by place) as "answers"
+      string_agg(left(answer, 1), '' order by place) as "answers"
     from decided
   `;
   const [row] = await db.query<{ jobIds: string; answers: string }>(

@@ -11,7 +11,12 @@ import {
   toRow,
 } from "./job_insert.ts";
 import { inReady, placed } from "./limited.ts";
-import { noReceipts, receiptsAndAsking, takeBackReceipts } from "./receipts.ts";
+import {
+  noReceipts,
+  RECEIPT_ANSWER,
+  receiptsAndAsking,
+  takeBackReceipts,
+} from "./receipts.ts";
 import { noClaims, uniqueClaims } from "./unique_claims.ts";
 
 export type { InsertAnswer, JobInsert, JobUnique } from "./job_insert.ts";
@@ -173,11 +178,7 @@ async function insertAny(
         nullif(receipted.job_id, input.id), claimed.job_id, input.id
       )::text as "jobId",
       case
-        when receipted.job_id <> input.id then case
-          when receipted.args_digest <> input.args_digest then 'other_args'
-          when receipted.is_gone then 'gone'
-          else 'receipt'
-        end
+        when receipted.job_id <> input.id then ${RECEIPT_ANSWER}
         when claimed.job_id <> input.id then 'unique'
         else 'inserted'
       end as "answer",

@@ -73,6 +73,17 @@ export function receiptClaims(db: Database): Sql {
   `;
 }
 
+/**
+ * What a receipt that another job left says to an input: `InsertRow["answer"]`.
+ */
+export const RECEIPT_ANSWER = sql`
+  case
+    when receipted.args_digest <> input.args_digest then 'other_args'
+    when receipted.is_gone then 'gone'
+    else 'receipt'
+  end
+`;
+
 /** As {@linkcode receiptClaims}; and `asking` are the inputs that none answers. */
 export function receiptsAndAsking(db: Database): Sql {
   return sql`
