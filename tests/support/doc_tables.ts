@@ -3,41 +3,56 @@
  * `<!-- table: name -->` and `<!-- end -->`; `deno run -A
  * tests/support/doc_tables.ts` writes them anew, and a lane says when it must.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CliIo, main } from "../../src/cli/main.ts";
-import { type Refusal, REFUSALS, refused } from "../../src/control/refusal.ts";
-import { nextStepLabel } from "../../src/control/refusal.ts";
+import {
+  nextStepLabel,
+  type Refusal,
+  REFUSALS,
+  refused,
+} from "../../src/control/refusal.ts";
 import { ACTION_POLICIES, ACTIONS } from "../../src/domain/action.ts";
 import {
   CRON_BOUNDS,
   CRON_CATCH_UPS,
   CRON_OVERLAPS,
-  type CronCatchUp,
-  type CronOverlap,
 } from "../../src/domain/cron_entry.ts";
 import { DIAGNOSES } from "../../src/domain/diagnosis.ts";
-import { CLEARS, type Clears } from "../../src/domain/explain_reason.ts";
+import { CLEARS } from "../../src/domain/explain_reason.ts";
 import {
   CANCEL_FROM,
   JOB_BOUNDS,
   JOB_STATES,
-  type JobState,
   RETRY_FROM,
 } from "../../src/domain/job.ts";
 import { RUNBOOK, STEPS } from "../../src/domain/runbook_steps.ts";
 import { ABORT_SENTENCES } from "../../src/engine/abort_reason.ts";
-import type { RunEnd } from "../../src/events.ts";
-import { ADVICE } from "../../src/option_advice.ts";
 import { OPTION_DEFAULTS } from "../../src/options.ts";
 import { type Permission, PERMISSIONS } from "../../src/seams.ts";
 import { REFUSAL_STATUS } from "../../src/web/refusal_status.ts";
 import { chaosRows } from "../chaos/results.ts";
 import { SCENARIOS } from "../chaos/scenarios.ts";
+import {
+  code,
+  decisionRows,
+  errorRows,
+  eventRows,
+  memberRows,
+  optionRows,
+  type Row,
+  table,
+} from "./doc_rows.ts";
+import {
+  CATCH_UPS,
+  CLEAR_WORDS,
+  OVERLAPS,
+  RUN_ENDS,
+  VIEWS,
+  WAITS,
+} from "./doc_words.ts";
 import { readPages } from "./markdown.ts";
 import { ROOT } from "./sources.ts";
-
-type Row = readonly string[];
 
 const CHUNK_RULE = "src/engine/chunk_rule.ts";
 
@@ -65,64 +80,6 @@ export async function tablesOf(text: string): Promise<DocTable[]> {
 function plain(text: string): string {
   return text.replaceAll(/-{3,}/g, "---").replaceAll(/\s+/g, " ").trim();
 }
-
-/** What a person who may look is shown; those who act, see `ACTION_POLICIES`. */
-const VIEWS: Readonly<Record<string, string>> = {
-  view_overview: "The overview, `/`",
-  view_jobs: "The list of jobs, `/jobs`",
-  view_job_detail: "One job with its story, `/jobs/:id`",
-  view_queues: "Queues and executors, `/queues` and `/executors`",
-  view_limiters: "Limiters and what they hold back, `/limiters`",
-  view_cron: "Cron entries and their slots, `/cron`",
-  view_forensics: "What is known about one thing, `/forensics`, and its export",
-  view_audit: "Who did what and why, `/audit`, and its exports",
-};
-
-const WAITS: Readonly<Record<JobState, string>> = {
-  suspended: "something outside of it",
-  scheduled: "its time",
-  available: "a free executor",
-  executing: "its run",
-  retryable: "its time, after an attempt that failed",
-  completed: "nothing: it ended",
-  cancelled: "nothing: it ended",
-  discarded: "nothing: it ended",
-};
-
-const RUN_ENDS: Readonly<Record<RunEnd, string>> = {
-  completed: "a value",
-  failed: "an error",
-  timed_out: "nothing in time",
-  snoozed: "it asked to run later",
-  cancelled: "it said that the job is not wanted",
-  discarded: "it said that no attempt can help",
-  expired: "the deadline of its job passed",
-  given_back:
-    "it was interrupted, or this process can not read its args yet, and its job went back",
-};
-
-const OVERLAPS: Readonly<Record<CronOverlap, string>> = {
-  allow: "another job",
-  skip: "no job",
-  queue_one: "one job more when those before have ended; beyond one, no job",
-  cancel_previous:
-    "those before are cancelled, also while they run; then another job",
-};
-
-const CATCH_UPS: Readonly<Record<CronCatchUp, string>> = {
-  none: "what was missed is recorded as missed",
-  latest: "the newest becomes a job, the others are recorded as missed",
-  all:
-    `the newest \`catchUpMax\` become jobs: ${CRON_BOUNDS.catchUpMaxDefault}` +
-    ` when left out, ${CRON_BOUNDS.catchUpMax.toLocaleString("en")} at most`,
-};
-
-const CLEAR_WORDS: Readonly<Record<Clears, string>> = {
-  by_itself: "by itself",
-  by_somebody: "when somebody acts",
-  nothing_to_clear: "nothing holds it up",
-  ended: "it has ended",
-};
 
 function defaultIf(isDefault: boolean): string {
   return isDefault ? " (when left out)" : "";
@@ -271,17 +228,6 @@ const TABLES: Readonly<Record<string, () => string | Promise<string>>> = {
   help: async () => `\`\`\`text\n${await helpText()}\n\`\`\``,
 };
 
-function table(head: Row, rows: readonly Row[]): string {
-  const line = (cells: Row) =>
-    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)]
-    .join("\n");
-}
-
-function code(text: string): string {
-  return `\`${text}\``;
-}
-
 function askedAbout(name: Permission): string {
   const action = ACTIONS.find((known) => known === name);
   if (action !== undefined) return code(ACTION_POLICIES[action].targetType);
@@ -301,79 +247,6 @@ function refusalRow(name: Refusal): Row {
   const status = String(REFUSAL_STATUS[name]);
   const steps = legalNextSteps.map(nextStepLabel).join("; ");
   return [code(name), status, message, steps];
-}
-
-/** Read from the file itself, where each is told once. */
-function errorRows(): Row[] {
-  const pattern =
-    /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\nexport class (\w+) extends Error \{[\s\S]*?readonly code(.*);/g;
-  return [...source("src/errors.ts").matchAll(pattern)].map((
-    [, says = "", name = "", known = ""],
-  ) => {
-    const codes = [...known.matchAll(/\w+(?=")/g)].map(([each]) => code(each));
-    return [code(name), codes.join(" or "), oneLine(says)];
-  });
-}
-
-/** What stands above each member of an interface, in order. */
-function membersOf(path: string, name: string): Map<string, string> {
-  const [, rest = ""] = source(path).split(new RegExp(`interface ${name}\\b`));
-  const [body = ""] = rest.split("\n}");
-  const pattern =
-    /(?: {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n)? {2}readonly (\w+)\??:/g;
-  return new Map(
-    [...body.matchAll(pattern)].map(([, says = "", key = ""]) => [
-      key,
-      oneLine(says).replaceAll(/\{@linkcode (\w+)\}/g, "`$1`"),
-    ]),
-  );
-}
-
-function oneLine(comment: string): string {
-  return comment.replaceAll(/\n +\* ?/g, " ").trim();
-}
-
-function memberRows(path: string, name: string): Row[] {
-  return [...membersOf(path, name)].map(([key, says]) => {
-    if (says === "") throw new Error(`${path}: say what "${key}" is`);
-    return [code(key), says];
-  });
-}
-
-function optionRows(): Row[] {
-  const told = membersOf("src/options.ts", "YardmasterOptions");
-  return Object.entries(ADVICE).map(([key, { needed }]) => {
-    const says = told.get(key);
-    if (says === undefined) {
-      throw new Error(`Say what "${key}" is, above it in src/options.ts`);
-    }
-    return [code(key), needed, says];
-  });
-}
-
-function eventRows(): Row[] {
-  const [union = ""] = source("src/events.ts").split("/** How a run ended");
-  const pattern =
-    /(?:\/\*\* (.*?) \*\/\n)?\s*\| \{([\s\S]*?)\n? *\}(?=\n {2}(?:\||\/)|;\n)/g;
-  return [...union.matchAll(pattern)].map(([, says = "", body = ""]) => {
-    const name = /readonly type: "(\w+)"/.exec(body)?.[1] ?? "";
-    const facts = [...body.matchAll(/readonly (\w+)\??:/g)]
-      .flatMap(([, fact = ""]) => fact === "type" ? [] : [code(fact)]);
-    return [code(name), facts.join(", "), says];
-  });
-}
-
-function decisionRows(): string[] {
-  return readdirSync(join(ROOT, "docs/decisions")).sort()
-    .filter((name) => /^\d{4}-.*\.md$/.test(name))
-    .map((name) => {
-      const [title = ""] = source(`docs/decisions/${name}`).split("\n");
-      return `- [${title.replace("# ", "")}](${name})`;
-    });
-}
-
-function source(path: string): string {
-  return readFileSync(join(ROOT, path), "utf8");
 }
 
 async function helpText(): Promise<string> {
