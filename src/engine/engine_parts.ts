@@ -159,12 +159,8 @@ function runningParts(base: Base): Running {
     wake: signals.wantsJobs,
   });
   const isFull = () => acknowledger.full;
-  const limited: LimitedProducer | null = limitedPart(base, {
-    executor,
-    executorId,
-    producer,
-    isFull,
-  });
+  const claiming = { executor, leases, executorId, producer, isFull };
+  const limited: LimitedProducer | null = limitedPart(base, claiming);
   const refresher = new Refresher({
     database,
     executor,
@@ -211,9 +207,12 @@ function producerOf(
 /** A process whose workers wait for no limiter asks for none. */
 function limitedPart(
   { options, signals, clock, onEvent }: Base,
-  parts: Pick<LimitedProducerOptions, "executor" | "executorId" | "isFull"> & {
-    readonly producer: Producing;
-  },
+  parts:
+    & Pick<
+      LimitedProducerOptions,
+      "executor" | "leases" | "executorId" | "isFull"
+    >
+    & { readonly producer: Producing },
 ): LimitedProducer | null {
   const workers = (options.workers ?? []).filter(waitsForLimiters);
   if (workers.length === 0) return null;

@@ -9,6 +9,7 @@ import { takesChunks } from "./chunk.ts";
 import type { Clock } from "./clock.ts";
 import type { EndedRun } from "./ended_run.ts";
 import type { Executor } from "./executor.ts";
+import type { HeldLeases } from "./held_leases.ts";
 import { askInTurn, type ClaimBudget } from "./producers.ts";
 import type { Service, ServicePass } from "./service.ts";
 import type { QueueSlots } from "./slots.ts";
@@ -17,6 +18,7 @@ import type { QueueSlots } from "./slots.ts";
 export interface LimitedProducerOptions {
   readonly database: Database;
   readonly executor: Executor;
+  readonly leases: HeldLeases;
   /** Those that wait for limiters, and no others. */
   readonly workers: readonly AnyWorker[];
   readonly clock: Clock;
@@ -41,6 +43,14 @@ interface Claimer {
   readonly demand: () => QueueDemand[];
 }
 
+/** A job that was claimed here. */
+interface HeldJob {
+  /** Where it waits for a slot; `null` for one that gathers. */
+  readonly queue: string | null;
+  /** Whether it holds something of a limiter of concurrency. */
+  readonly holdsGrants: boolean;
+}
+
 /** After a look that was in vain the next follows soon, then less and less so. */
 const POLL_LEAST_MS = 20;
 const POLL_GROWTH = 1.5;
@@ -60,11 +70,8 @@ export class LimitedProducer implements Service {
   /** In the order in which they are asked. */
   readonly #claimers: Claimer[];
   readonly #workers: readonly string[];
-  /**
-   * Claimed here, and the end of their run is not written: with the queue in
-   * which a job waits for a slot, `null` for one that gathers.
-   */
-  readonly #held = new Map<JobId, string | null>();
+  /** Claimed here, and the end of their run is not written. */
+  readonly #held = new Map<JobId, HeldJob>();
   #ended: JobId[] = [];
   #pollMs = POLL_LEAST_MS;
 
@@ -110,7 +117,10 @@ export class LimitedProducer implements Service {
   }
 
   #end(jobId: JobId): void {
+    const held = this.#held.get(jobId);
     this.#held.delete(jobId);
+    // What only a rate let pass gives nothing back.
+    if (!held?.holdsGrants) return;
     this.#ended.push(jobId);
     if (this.#ended.length === 1) this.#options.wake();
   }
@@ -163,23 +173,29 @@ export class LimitedProducer implements Service {
     executorId: number,
     { workers, chunked, demand }: Claimer,
   ): Promise<boolean> {
-    const { database, executor, clock, onEvent, budget } = this.#options;
+    const { database, executor, leases, clock, onEvent, budget } =
+      this.#options;
     const queues = demand();
     if (queues.length === 0) return true;
     const beganMs = clock.monotonicMs();
-    const { jobs, isDry } = await claimLimitedJobs(database, {
+    const claim = await claimLimitedJobs(database, {
       executorId,
       workers,
       queues,
     });
+    const { jobs, granted, isDry } = claim;
     if (jobs.length === 0) return isDry;
     budget.jobsLeft -= jobs.length;
     budget.claimed += jobs.length;
     const tookMs = clock.monotonicMs() - beganMs;
     onEvent({ type: "jobs_claimed", jobs: jobs.length, tookMs });
     for (const { jobId, queue } of jobs) {
-      this.#held.set(jobId, chunked ? null : queue);
+      this.#held.set(jobId, {
+        queue: chunked ? null : queue,
+        holdsGrants: granted.has(jobId),
+      });
     }
+    leases.open(executorId, jobs);
     executor.accept(jobs);
     return isDry;
   }
@@ -187,7 +203,7 @@ export class LimitedProducer implements Service {
   #demand(): QueueDemand[] {
     const { executor, budget } = this.#options;
     const held = new Map<string, number>();
-    for (const queue of this.#held.values()) {
+    for (const { queue } of this.#held.values()) {
       if (queue !== null) held.set(queue, (held.get(queue) ?? 0) + 1);
     }
     let left = Math.min(budget.jobsLeft, LEASE_JOBS_MAX);

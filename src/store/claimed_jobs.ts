@@ -35,13 +35,50 @@ export interface ClaimedRow {
   readonly rest: Pick<ClaimedJob, "meta" | "tags" | "deadlineInMs"> | null;
 }
 
+/** What was asked for, which names are places in. */
+interface Names {
+  readonly queues: readonly { readonly queue: string }[];
+  readonly workers: readonly string[];
+}
+
+/** What a statement with the parts `lease` and `taken` answers: its claimed jobs. */
+export function claimedRows(db: Database, { queues, workers }: Names): Sql {
+  return sql`
+    select
+      (select id::text from lease) as "leaseId",
+      concat_ws(
+        ',', taken.job_id, taken.attempt, taken.priority, job.max_attempts,
+        array_position(${
+    queues.map(({ queue }) => queue)
+  }::text[], taken.queue),
+        array_position(${[...workers]}::text[], taken.worker)
+      ) as "head",
+      job.args,
+      case
+        when job.meta <> '{}' or job.tags <> '{}' or job.deadline_at is not null
+        then json_build_object(
+          'meta', job.meta,
+          'tags', job.tags,
+          'deadlineInMs',
+          (extract(epoch from job.deadline_at - ${db.now}) * 1000)::float8
+        )
+      end as "rest"
+    from taken
+    -- offset 0 keeps it a lookup for each job: a join might read the table.
+    cross join lateral (
+      select args, meta, tags, max_attempts, deadline_at
+      from yardmaster.jobs
+      where jobs.id = taken.job_id
+      offset 0
+    ) as job
+    order by taken.priority, taken.job_id
+  `;
+}
+
 /** Puts it together again. */
 export function toClaimedJob(
   { leaseId, head, args, rest }: ClaimedRow,
-  { queues, workers }: {
-    readonly queues: readonly { readonly queue: string }[];
-    readonly workers: readonly string[];
-  },
+  { queues, workers }: Names,
 ): ClaimedJob {
   const [jobId, attempt, priority, maxAttempts, queue, worker] = head.split(
     ",",

@@ -4,6 +4,7 @@ import type { JobId } from "../domain/job.ts";
 import {
   type ClaimedJob,
   type ClaimedRow,
+  claimedRows,
   type LeaseId,
   leaseOfTaken,
   toClaimedJob,
@@ -120,34 +121,7 @@ export async function claimJobs(
       returning job_id, queue, worker, priority, (attempt + 1)::smallint as attempt
     ),
     lease as (${leaseOfTaken(db, executorId)})
-    select
-      (select id::text from lease) as "leaseId",
-      concat_ws(
-        ',', taken.job_id, taken.attempt, taken.priority, job.max_attempts,
-        array_position(${
-      queues.map(({ queue }) => queue)
-    }::text[], taken.queue),
-        array_position(${[...workers]}::text[], taken.worker)
-      ) as "head",
-      job.args,
-      case
-        when job.meta <> '{}' or job.tags <> '{}' or job.deadline_at is not null
-        then json_build_object(
-          'meta', job.meta,
-          'tags', job.tags,
-          'deadlineInMs',
-          (extract(epoch from job.deadline_at - ${db.now}) * 1000)::float8
-        )
-      end as "rest"
-    from taken
-    -- offset 0 keeps it a lookup for each job: a join might read the table.
-    cross join lateral (
-      select args, meta, tags, max_attempts, deadline_at
-      from yardmaster.jobs
-      where jobs.id = taken.job_id
-      offset 0
-    ) as job
-    order by taken.priority, taken.job_id
+    ${claimedRows(db, { queues, workers })}
   `,
     { hot: true },
   );
@@ -174,6 +148,8 @@ export interface Rescue {
   readonly discarded: number;
   /** Where the rescued ones wait. */
   readonly queues: readonly string[];
+  /** Those that were discarded. */
+  readonly discardedIds: readonly JobId[];
 }
 
 /**
@@ -250,8 +226,13 @@ export async function rescueLeases(
       coalesce(
         array_agg(distinct queue) filter (where not exhausted),
         '{}'
-      ) as "queues"
+      ) as "queues",
+      coalesce(
+        array_agg(job_id::text order by job_id) filter (where exhausted),
+        '{}'
+      ) as "discardedIds"
     from run
   `);
-  return rows[0] ?? { rescued: 0, discarded: 0, queues: [] };
+  return rows[0] ??
+    { rescued: 0, discarded: 0, queues: [], discardedIds: [] };
 }

@@ -1,5 +1,6 @@
 /** Claims of jobs that wait for limiters, in one transaction. */
 import type { Database } from "../db/database.ts";
+import type { JobId } from "../domain/job.ts";
 import type { PartitionState } from "../domain/limiter_admission.ts";
 import {
   type Lane,
@@ -7,26 +8,21 @@ import {
   serveInTurn,
 } from "../domain/limiter_turns.ts";
 import type { ClaimDemand, ClaimedJob } from "./leases.ts";
+import { type Head, readHeads } from "./limited_heads.ts";
 import {
-  type HeadJob,
-  LANES_MAX,
-  type LockedLane,
+  LANES_LEAST,
   type LockedPartition,
-  lockLanes,
-  lockPartitions,
-  readGrants,
-  readHeads,
+  lockTurn,
   ruleOf,
   stateOf,
 } from "./limited_locks.ts";
-import { applyTurns } from "./limited_turns.ts";
-
-/** Jobs of all lanes that one claim reads. */
-const HEADS_MAX = 2_000;
+import { applyTurns, grantsOf } from "./limited_turns.ts";
 
 /** What a claim found. */
 export interface LimitedClaim {
   readonly jobs: readonly ClaimedJob[];
+  /** Of these, what holds grants: somebody is to hear when they end. */
+  readonly granted: ReadonlySet<JobId>;
   /** Lanes that it looked at; with all it may look at, there may be more. */
   readonly isDry: boolean;
 }
@@ -45,39 +41,36 @@ export async function claimLimitedJobs(
   demand: ClaimDemand,
 ): Promise<LimitedClaim> {
   return await db.transaction(async (tx) => {
-    const lanes = await lockLanes(tx, demand);
-    if (lanes.length === 0) return { jobs: [], isDry: true };
-    const partitions = await lockPartitions(tx, lanes);
+    const turn = await lockTurn(tx, demand);
+    const { lanes, partitions } = turn;
+    if (lanes.length === 0) {
+      return { jobs: [], granted: new Set(), isDry: true };
+    }
     const held = new Set(partitions.map(partitionId));
-    const headsMax = Math.max(Math.floor(HEADS_MAX / lanes.length), 10);
-    const { nowMs, heads } = await readHeads(tx, { lanes, headsMax });
-    const states = stateMap(partitions, await readGrants(tx, partitions));
+    const { nowMs, heads, granted } = await readHeads(tx, turn);
+    const states = stateMap(partitions, granted);
     const rules = new Map(
       partitions.map((each) => [each.limiter, ruleOf(each)]),
     );
     const turns = serveInTurn({
       // A partition that is missing was idle, and pruned at this moment: the
       // next claim makes it anew.
-      lanes: lanes.map((lane) => toLane(lane, heads.get(lane.id)))
-        .filter((lane) =>
-          lane.partitions.every((each) => held.has(partitionId(each)))
-        ),
+      lanes: [...heads.values()].map(toLane).filter((lane) =>
+        lane.partitions.every((each) => held.has(partitionId(each)))
+      ),
       rules,
       states,
       room: new Map(lanes.map(({ queue, room }) => [queue, room])),
       nowMs,
     });
-    const jobs = await applyTurns(tx, {
-      executorId: demand.executorId,
-      nowMs,
-      lanes,
-      turns,
-      rules,
-      states,
-      heads,
-      headsMax,
-    });
-    return { jobs, isDry: lanes.length < LANES_MAX && jobs.length === 0 };
+    const applied = { demand, nowMs, turns, rules, states, heads };
+    const grants = grantsOf(applied);
+    const jobs = await applyTurns(tx, { ...applied, grants });
+    return {
+      jobs,
+      granted: new Set(grants.map(({ jobId }) => jobId)),
+      isDry: lanes.length < LANES_LEAST && jobs.length === 0,
+    };
   });
 }
 
@@ -92,7 +85,7 @@ function stateMap(
   }));
 }
 
-function toLane(lane: LockedLane, jobs: readonly HeadJob[] = []): Lane {
+function toLane({ lane, jobs }: Head): Lane {
   return {
     id: lane.id,
     queue: lane.queue,

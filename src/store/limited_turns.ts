@@ -1,28 +1,41 @@
 /** Writes what a claim of limited jobs decided. */
 import type { Database } from "../db/database.ts";
-import { json, sql } from "../db/sql.ts";
+import { json, type Sql, sql } from "../db/sql.ts";
+import type { JobId } from "../domain/job.ts";
 import type { LimiterRule } from "../domain/limiter.ts";
 import { type PartitionState, UNUSED } from "../domain/limiter_admission.ts";
 import {
   type LaneTurn,
   partitionId,
+  type PartitionRef,
   type Turns,
 } from "../domain/limiter_turns.ts";
-import { type ClaimedJob, leaseOfTaken } from "./claimed_jobs.ts";
-import type { HeadJob, LockedLane } from "./limited_locks.ts";
+import {
+  type ClaimedJob,
+  type ClaimedRow,
+  claimedRows,
+  leaseOfTaken,
+  toClaimedJob,
+} from "./claimed_jobs.ts";
+import type { ClaimDemand } from "./leases.ts";
+import type { Head } from "./limited_heads.ts";
 
 /** What was decided, and about what. */
 export interface AppliedTurns {
-  readonly executorId: number;
+  readonly demand: ClaimDemand;
   /** When it was decided, after everything was held. */
   readonly nowMs: number;
-  readonly lanes: readonly LockedLane[];
   readonly turns: Turns;
   readonly rules: ReadonlyMap<string, LimiterRule>;
   readonly states: ReadonlyMap<string, PartitionState>;
   /** The jobs of each lane that were looked at. */
-  readonly heads: ReadonlyMap<string, readonly HeadJob[]>;
-  readonly headsMax: number;
+  readonly heads: ReadonlyMap<string, Head>;
+}
+
+/** What a job takes of a limiter of concurrency. */
+export interface WantedGrant extends PartitionRef {
+  readonly jobId: JobId;
+  readonly weight: number;
 }
 
 /** A lane whose release nobody hears of is looked at again so soon. */
@@ -37,34 +50,88 @@ const EMPTY_MS = 100;
  */
 export async function applyTurns(
   tx: Database,
-  applied: AppliedTurns,
+  applied: AppliedTurns & { readonly grants: readonly WantedGrant[] },
 ): Promise<ClaimedJob[]> {
-  const { nowMs, executorId } = applied;
+  const { demand, grants } = applied;
   const jobIds = applied.turns.lanes.flatMap((turn) => turn.served);
-  const hasNone = sql`not exists (
-    select from yardmaster.limited
-    where limited.lane_id = lane.id
-      and limited.job_id <> all (${jobIds}::bigint[])
-  )`;
-  return await tx.query<ClaimedJob>(sql`
+  const seen = toPartitions(applied);
+  const rows = await tx.query<ClaimedRow>(
+    sql`
     with taken as (
       delete from yardmaster.limited
-      where job_id = any (${jobIds}::bigint[])
+      where job_id = any ((select ${jobIds}::bigint[])::bigint[])
       returning job_id, queue, worker, priority,
         (attempt + 1)::smallint as attempt
     ),
-    lease as (${leaseOfTaken(tx, executorId)}),
+    lease as (${leaseOfTaken(tx, demand.executorId)}),
+    ${grants.length > 0 ? granted(grants) : sql``}
+    ${seen.length > 0 ? counted(tx, seen) : sql``}
+    next as materialized (
+      select *
+      from jsonb_to_recordset(${json(toNext(applied))}) as next (
+        id uuid, look_ms float8, blocked_limiter text, blocked_key text,
+        looks smallint, emptied_by integer
+      )
+    ),
+    next_ids as materialized (select array_agg(id) as ids from next),
+    turned as (
+      update yardmaster.lanes as lane
+      set
+        look_at = to_timestamp(next.look_ms / 1000),
+        blocked_limiter = next.blocked_limiter,
+        blocked_key = next.blocked_key,
+        looks = next.looks
+      from next
+      where lane.id = any ((select ids from next_ids)::uuid[])
+        and lane.id = next.id
+        and (next.emptied_by is null or ${HAS_MORE})
+    ),
+    ended as (
+      delete from yardmaster.lanes as lane
+      using next
+      where lane.id = any ((select ids from next_ids)::uuid[])
+        and lane.id = next.id
+        and next.emptied_by is not null and not ${HAS_MORE}
+    )
+    ${claimedRows(tx, demand)}
+  `,
+    { hot: true },
+  );
+  return rows.map((row) => toClaimedJob(row, demand));
+}
+
+/**
+ * Whether there are more jobs in a lane than were served: those stand there
+ * still, as the whole statement sees them, because the claim holds them.
+ */
+const HAS_MORE = sql`exists (
+  select from yardmaster.limited
+  where limited.lane_id = lane.id
+  offset next.emptied_by
+)`;
+
+/** Of each job that was taken: what is claimed is held, so all of them are. */
+function granted(grants: readonly WantedGrant[]): Sql {
+  return sql`
     granted as (
       insert into yardmaster.limiter_grants (
         limiter, key, lease_id, job_id, weight
       )
       select wanted.limiter, wanted.key, lease.id, wanted.job_id, wanted.weight
-      from jsonb_to_recordset(${json(toGrants(applied))}) as wanted (
-        limiter text, key text, job_id bigint, weight integer
-      )
-      join taken using (job_id)
-      cross join lease
+      from lease
+      cross join unnest(
+        (select ${grants.map(({ limiter }) => limiter)}::text[]),
+        (select ${grants.map(({ key }) => key)}::text[]),
+        (select ${grants.map(({ jobId }) => jobId)}::bigint[]),
+        (select ${grants.map(({ weight }) => weight)}::integer[])
+      ) as wanted (limiter, key, job_id, weight)
     ),
+  `;
+}
+
+/** What was used of rates, and what the history is told. */
+function counted(tx: Database, seen: readonly SeenPartition[]): Sql {
+  return sql`
     counted as (
       update yardmaster.limiter_partitions as part
       set
@@ -74,7 +141,7 @@ export async function applyTurns(
         ),
         told_at = case when seen.told is not null and ${isDue(tx)}
           then ${tx.now} else part.told_at end
-      from jsonb_to_recordset(${json(toPartitions(applied))}) as seen (
+      from jsonb_to_recordset(${json(seen)}) as seen (
         limiter text, key text, used float8, counted_ms float8, told jsonb,
         job_id bigint, eligible_ms float8
       )
@@ -92,74 +159,47 @@ export async function applyTurns(
       from counted
       where told is not null and told_at = ${tx.now}
     ),
-    turned as (
-      update yardmaster.lanes as lane
-      set
-        look_at = to_timestamp(next.look_ms / 1000),
-        blocked_limiter = next.blocked_limiter,
-        blocked_key = next.blocked_key,
-        looks = next.looks
-      from jsonb_to_recordset(${json(toNext(applied, nowMs))}) as next (
-        id uuid, look_ms float8, blocked_limiter text, blocked_key text,
-        looks smallint
-      )
-      where lane.id = next.id
-        and not (lane.id = any (${emptied(applied)}::uuid[]) and ${hasNone})
-    ),
-    ended as (
-      delete from yardmaster.lanes as lane
-      where lane.id = any (${emptied(applied)}::uuid[])
-        and ${hasNone}
-    )
-    select
-      (select id::text from lease) as "leaseId",
-      taken.job_id::text as "jobId",
-      taken.attempt, taken.queue, taken.worker, job.args, job.meta, job.tags,
-      taken.priority, job.max_attempts as "maxAttempts",
-      (extract(epoch from job.deadline_at - ${tx.now}) * 1000)::float8
-        as "deadlineInMs"
-    from taken
-    -- offset 0 keeps it a lookup for each job: a join might read the table.
-    cross join lateral (
-      select args, meta, tags, max_attempts, deadline_at
-      from yardmaster.jobs
-      where jobs.id = taken.job_id
-      offset 0
-    ) as job
-    order by taken.priority, taken.job_id
-  `);
+  `;
 }
 
 /** The history is told of a full partition once a minute. */
-function isDue(tx: Database) {
+function isDue(tx: Database): Sql {
   return sql`coalesce(part.told_at <= ${tx.now} - interval '1 minute', true)`;
 }
 
 /** What the served jobs take of limiters of concurrency. */
-function toGrants({ lanes, turns, rules, heads }: AppliedTurns) {
-  const byId = new Map(lanes.map((lane) => [lane.id, lane]));
+export function grantsOf(
+  { turns, rules, heads }: AppliedTurns,
+): WantedGrant[] {
   return turns.lanes.flatMap(({ id, served }) => {
-    const lane = byId.get(id);
-    const jobs = heads.get(id) ?? [];
-    return served.flatMap((jobId, place) =>
-      (lane?.limiters ?? []).flatMap((limiter, index) => {
-        const rule = rules.get(limiter);
-        if (rule?.kind !== "concurrency") return [];
-        const weight = jobs[place]?.weights[index] ?? 1;
-        return [{
+    const head = heads.get(id);
+    if (head === undefined) return [];
+    const { limiters, keys } = head.lane;
+    return limiters.flatMap((limiter, index) => {
+      const rule = rules.get(limiter);
+      if (rule?.kind !== "concurrency") return [];
+      const key = keys[index] ?? "";
+      return served.map((jobId, place): WantedGrant => {
+        const weight = head.jobs[place]?.weights[index] ?? 1;
+        return {
           limiter,
-          key: lane?.keys[index] ?? "",
-          job_id: jobId,
+          key,
+          jobId: jobId as JobId,
           weight: Math.min(weight, rule.capacity),
-        }];
-      })
-    );
+        };
+      });
+    });
   });
 }
 
+/** A partition, with what is to be written of it. */
+type SeenPartition = Readonly<Record<string, unknown>>;
+
 /** Partitions of which something was taken, or that held a job back. */
-function toPartitions({ turns, rules, states, heads }: AppliedTurns) {
-  const rows = new Map<string, Record<string, unknown>>();
+function toPartitions(
+  { turns, rules, states, heads }: AppliedTurns,
+): SeenPartition[] {
+  const rows = new Map<string, SeenPartition>();
   for (const [id, { used, countedMs }] of turns.states) {
     const [limiter, key] = JSON.parse(id) as [string, string];
     if (rules.get(limiter)?.kind === "concurrency") continue;
@@ -174,7 +214,7 @@ function toPartitions({ turns, rules, states, heads }: AppliedTurns) {
       limiter,
       key,
       ...rows.get(id),
-      job_id: heads.get(laneId)?.[served.length]?.jobId,
+      job_id: heads.get(laneId)?.jobs[served.length]?.jobId,
       eligible_ms: block.eligibleMs,
       told: {
         code: block.code,
@@ -187,30 +227,21 @@ function toPartitions({ turns, rules, states, heads }: AppliedTurns) {
   return [...rows.values()];
 }
 
-/** Lanes of which no job was left when they were read. */
-function emptied({ turns, lanes, heads, headsMax }: AppliedTurns): string[] {
-  const byId = new Map(lanes.map((lane) => [lane.id, lane]));
-  return turns.lanes.filter(({ id, served }) => {
-    const count = heads.get(id)?.length ?? 0;
-    const asked = Math.min(byId.get(id)?.room ?? 0, headsMax);
-    return served.length === count && count < asked;
-  }).map(({ id }) => id);
-}
-
 /** When each lane is looked at next. One that found no room keeps its turn. */
-function toNext(applied: AppliedTurns, nowMs: number) {
-  const byId = new Map(applied.lanes.map((lane) => [lane.id, lane]));
-  return applied.turns.lanes.filter(({ waits }) => !waits).map((turn) => {
-    const lane = byId.get(turn.id);
-    const { block, served } = turn;
+function toNext({ turns, heads, nowMs }: AppliedTurns) {
+  return turns.lanes.filter(({ waits }) => !waits).map((turn) => {
+    const { id, block, served } = turn;
+    const { lane, jobs = [], most = 0 } = heads.get(id) ?? {};
     const looks = served.length > 0 ? 0 : lane?.looks ?? 0;
-    const isEmpty = !applied.heads.has(turn.id);
+    // No job was left when they were read.
+    const isEmptied = served.length === jobs.length && jobs.length < most;
     return {
-      id: turn.id,
-      look_ms: lookMs({ turn, looks, nowMs, isEmpty }),
+      id,
+      look_ms: lookMs({ turn, looks, nowMs, isEmpty: jobs.length === 0 }),
       blocked_limiter: block?.limiter ?? null,
       blocked_key: block?.key ?? null,
       looks: Math.min(looks + 1, 30),
+      emptied_by: isEmptied ? served.length : null,
     };
   });
 }
