@@ -1,4 +1,3 @@
-import type { Hono } from "hono";
 import type { Control } from "./control/control.ts";
 import { type EncryptionApi, encryptionApi } from "./control/encryption_api.ts";
 import { type OperatorApi, operatorApi } from "./control/operator.ts";
@@ -12,7 +11,7 @@ import type { JobId } from "./domain/job.ts";
 import { KeyRing } from "./domain/key_ring.ts";
 import { systemClock } from "./engine/clock.ts";
 import { createCronScheduler } from "./engine/cron_scheduler.ts";
-import { hideCronArgs } from "./engine/cron_secrets.ts";
+import { storedCron } from "./engine/cron_storage.ts";
 import { withDeadline } from "./engine/deadline.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
 import { ENGINE_DEFAULTS } from "./engine/engine_options.ts";
@@ -42,7 +41,12 @@ import {
   upsertCronEntry,
 } from "./store/cron_sync.ts";
 import { findExplanation } from "./store/explain.ts";
-import type { CronAnswer, CronApi, Yardmaster } from "./yardmaster_api.ts";
+import type {
+  CronAnswer,
+  CronApi,
+  Pages,
+  Yardmaster,
+} from "./yardmaster_api.ts";
 
 const SWEEP_MS = 60_000;
 
@@ -65,6 +69,7 @@ class JoinedYardmaster implements Yardmaster {
   readonly limiters: LimiterApi;
   readonly encryption: EncryptionApi;
   readonly #sealer: Sealer;
+  readonly #fingerprints: Fingerprints;
   readonly receipts: ReceiptApi;
   readonly readOutput: ReadOutput;
   #operator: OperatorApi | null = null;
@@ -73,13 +78,16 @@ class JoinedYardmaster implements Yardmaster {
   constructor(options: ParsedOptions) {
     this.#options = options;
     const { database, executor } = options;
-    this.limiters = limiterApi(database);
+    this.limiters = limiterApi(database, {
+      onReady: () => this.#engine.notify({ t: "ready", q: [] }),
+    });
     const ring = options.encryption === undefined
       ? null
       : new KeyRing(options.encryption, randomBytes);
     this.encryption = encryptionApi(database, ring);
     this.#sealer = new Sealer(ring);
     const fingerprints = new Fingerprints(options.fingerprintKey);
+    this.#fingerprints = fingerprints;
     this.receipts = receiptApi(database, fingerprints);
     this.readOutput = outputReader(database, this.#sealer);
     // Of the engine's own services, the engine bounds the waiting itself.
@@ -170,17 +178,16 @@ class JoinedYardmaster implements Yardmaster {
     return this.#operator;
   }
 
-  async pages(): Promise<Hono> {
+  async pages(): Promise<Pages> {
     const { auth, displayPolicy } = requirePageOptions(this.#options);
     const { reader, basePath, layout, runbook, allowedOrigins } = this.#options;
     // A host without pages loads no page code.
     const { createWeb } = await import("./web/app.ts");
     const control = this.#control(auth);
     const reveal = this.#options.encryption?.reveal;
-    const open = this.#sealer.open.bind(this.#sealer);
     const web = createWeb({
       control,
-      revealArgs: reveal && revealer(control, { reveal, open }),
+      reveal: reveal && revealer(control, { reveal, opener: this.#sealer }),
       database: reader,
       auth,
       displayPolicy,
@@ -192,17 +199,18 @@ class JoinedYardmaster implements Yardmaster {
         this.#fault(error, `page, reference ${reference}`),
     });
     // The host's router knows nothing of the variables that ours carries.
-    return web as unknown as Hono;
+    return web as unknown as Pages;
   }
 
   async #setCronEntry(definition: CronDefinition): Promise<CronAnswer> {
     const { database, workers } = this.#options;
     const sealer = this.#sealer;
     const definitions = [definition];
-    const hidden = await hideCronArgs(database, {
+    const hidden = await storedCron(database, {
       definitions,
       workers,
       sealer,
+      fingerprints: this.#fingerprints,
     });
     if (!hidden.ok) return { status: "invalid", problems: hidden.problems };
     const [stored = definition] = hidden.definitions;
@@ -242,10 +250,11 @@ class JoinedYardmaster implements Yardmaster {
   async #syncCron(definitions: readonly CronDefinition[]): Promise<void> {
     const { database, workers } = this.#options;
     const sealer = this.#sealer;
-    const hidden = await hideCronArgs(database, {
+    const hidden = await storedCron(database, {
       definitions,
       workers,
       sealer,
+      fingerprints: this.#fingerprints,
     });
     if (!hidden.ok) throw new TypeError(hidden.problems.join("\n"));
     await syncCronEntries(database, hidden.definitions);

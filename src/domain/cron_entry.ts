@@ -1,8 +1,17 @@
 import { withArgsVersion } from "./args_version.ts";
 import { parseCronExpression } from "./cron_expression.ts";
+import type { CronUniqueness } from "./cron_uniqueness.ts";
+import {
+  areTags,
+  CRON_NAME_LENGTH_MAX,
+  isCronName,
+  isObject,
+  isPrintable,
+  isTexts,
+} from "./cron_values.ts";
 import { JOB_BOUNDS, normalizeTags } from "./job.ts";
 import { withRedactedFields, type WorkerSecrets } from "./redaction.ts";
-import { isStorableJson, isStorableText } from "./storable.ts";
+import type { UniqueOptions } from "./unique_key.ts";
 
 /** Who wrote an entry down: the same list as the enum `cron_source`. */
 export const CRON_SOURCES = ["code", "runtime"] as const;
@@ -37,7 +46,7 @@ export type CronCatchUp = typeof CRON_CATCH_UPS[number];
 
 /** Bounds that the database checks as well, and what is taken for granted. */
 export const CRON_BOUNDS = {
-  nameLengthMax: 128,
+  nameLengthMax: CRON_NAME_LENGTH_MAX,
   catchUpMax: 1_000,
   timezoneDefault: "Etc/UTC",
   queueDefault: "default",
@@ -76,19 +85,30 @@ export interface CronDeclaration {
   readonly catchUp?: CronCatchUp;
   /** For `all`: 0 to 1,000, 10 when left out. */
   readonly catchUpMax?: number;
+  /** `false`: its jobs are inserted whatever its worker says of uniqueness. */
+  readonly unique?: false;
 }
 
 /** What an entry takes from its worker. */
 export interface CronWorker {
+  /** By which executors know it. */
   readonly name: string;
+  /** Where its jobs wait; `default` when left out. */
   readonly queue?: string;
+  /** 0 (first) to 9; 0 when left out. */
   readonly priority?: number;
+  /** 1 to 1,000; 20 when left out. */
   readonly maxAttempts?: number;
+  /** On each of its jobs, where the entry has none of its own. */
   readonly tags?: readonly string[];
+  /** From the firing; `null` or left out: never too late. */
   readonly deadlineMs?: number | null;
   /** Of the args that the entry gives; 1 when only the name is given. */
   readonly version?: number;
+  /** What of the args is redacted or encrypted; `null`: nothing. */
   readonly secrets?: WorkerSecrets | null;
+  /** When two of its jobs count as the same; never when left out. */
+  readonly unique?: boolean | UniqueOptions | undefined;
 }
 
 /** A declaration that was checked, with everything filled in. */
@@ -109,6 +129,10 @@ export interface CronDefinition {
   readonly catchUpMax: number;
   /** Of a worker that was given, not of one that is only named. */
   readonly secrets?: WorkerSecrets | null;
+  /** Of that worker too; `false` where the entry says so. */
+  readonly unique?: boolean | UniqueOptions;
+  /** What is stored of it, with the key; null or left out: none is asked for. */
+  readonly uniqueness?: CronUniqueness | null;
 }
 
 /** What {@linkcode parseCronEntry} answers. */
@@ -128,6 +152,9 @@ export function parseCronEntry(declaration: CronDeclaration): ParsedCronEntry {
   }
   const definition = filledIn(declaration);
   const problems = [...problemsOf(definition)];
+  if (declaration.unique !== undefined && declaration.unique !== false) {
+    problems.push("unique must be false or left out: the worker says the rest");
+  }
   return problems.length === 0
     ? { ok: true, definition }
     : { ok: false, problems };
@@ -165,6 +192,7 @@ function filledIn(declaration: CronDeclaration): CronDefinition {
   const worker: CronWorker = isObject(declaration.worker)
     ? declaration.worker as CronWorker
     : { name: declaration.worker as string };
+  const { unique = worker.unique } = declaration;
   return {
     name: declaration.name,
     worker: worker.name,
@@ -184,6 +212,7 @@ function filledIn(declaration: CronDeclaration): CronDefinition {
     catchUp: declaration.catchUp ?? CRON_BOUNDS.catchUpDefault,
     catchUpMax: declaration.catchUpMax ?? CRON_BOUNDS.catchUpMaxDefault,
     ...(worker.secrets && { secrets: worker.secrets }),
+    ...(unique !== undefined && { unique }),
   };
 }
 
@@ -204,7 +233,7 @@ function tagsOf(tags: readonly string[]): readonly string[] {
 
 function* problemsOf(definition: CronDefinition): Generator<string> {
   for (const key of ["name", "worker", "queue"] as const) {
-    if (!isName(definition[key])) {
+    if (!isCronName(definition[key])) {
       yield `${key} must be text of 1 to ${CRON_BOUNDS.nameLengthMax} characters, without spaces around it`;
     }
   }
@@ -252,41 +281,6 @@ function* numberProblems(definition: CronDefinition): Generator<string> {
   ) {
     yield `deadlineMs must be above 0 and at most ${JOB_BOUNDS.delayMsMax}`;
   }
-}
-
-/** Text that stands in a link, a log line and the database as it is. */
-function isName(value: unknown): boolean {
-  return typeof value === "string" && value !== "" && value === value.trim() &&
-    !/[\p{Cc}\p{Cs}]/u.test(value) &&
-    [...value].length <= CRON_BOUNDS.nameLengthMax;
-}
-
-function areTags(tags: unknown): boolean {
-  return isTexts(tags) && tags.length <= JOB_BOUNDS.tagsMax &&
-    tags.every((tag) =>
-      tag.length <= JOB_BOUNDS.tagLengthMax && isStorableText(tag)
-    );
-}
-
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) &&
-    value.every((item) => typeof item === "string");
-}
-
-function isPrintable(value: unknown): boolean {
-  if (!isObject(value) || Array.isArray(value)) return false;
-  try {
-    const text = JSON.stringify(value);
-    return typeof text === "string" &&
-      text.startsWith("{") && text.length <= JOB_BOUNDS.jsonLengthMax &&
-      isStorableJson(text);
-  } catch {
-    return false;
-  }
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
 }
 
 function labelOf(declaration: CronDeclaration, index: number): string {

@@ -48,7 +48,10 @@ export interface CronSlotFacts {
   readonly plannedAt: Date;
   readonly state: CronSlotState;
   readonly jobId: JobId | null;
+  /** The job before it, or the one that holds its unique key. */
   readonly blockedById: JobId | null;
+  /** Why it is skipped; null of others, and where it is not known. */
+  readonly reason: CronSlotReason | null;
   /** When it was dealt with. */
   readonly claimedAt: Date;
 }
@@ -65,6 +68,9 @@ export const CRON_HISTORY_LABELS = {
   delayed_claim: "Delayed claim",
   missed_fire: "Missed fire",
   overlap_relevant: "Overlap-relevant",
+  key_held: "Key held",
+  overwrote: "Overwrote a job",
+  limited: "Held by a limiter",
   paused: "Paused",
   manual_run: "Manual run",
   partial_evidence: "Partial evidence",
@@ -79,6 +85,9 @@ export const CRON_HISTORY_SENTENCES = {
   delayed_claim: "It was dealt with, but later than planned.",
   missed_fire: "It was planned, and there is no job for it.",
   overlap_relevant: "A job from before had not ended; the policy decided.",
+  key_held: "Another job held its unique key, so it became none.",
+  overwrote: "A job that waited held its unique key, and took over its args.",
+  limited: "A limiter that holds at enqueue was full, so it became no job.",
   paused: "It was planned while the entry was paused.",
   manual_run: "An operator asked for this run.",
   partial_evidence: "Too little is recorded to say what became of it.",
@@ -190,8 +199,11 @@ function classOfSlot(slot: CronSlotFacts, late: boolean): CronHistoryClass {
     case "paused":
       return "paused";
     case "queued":
-    case "skipped":
       return "overlap_relevant";
+    case "skipped":
+      return slot.reason === null || slot.reason === "overlap"
+        ? "overlap_relevant"
+        : slot.reason;
     case "claimed":
       // A follow-up that was run, or a job that cancelled the one before.
       if (slot.blockedById !== null) return "overlap_relevant";
@@ -244,6 +256,8 @@ export type CronDiagnosis =
   | "cron_missed"
   | "cron_unseen"
   | "cron_held"
+  | "cron_key_held"
+  | "cron_limited"
   | "cron_ready"
   | "cron_new";
 
@@ -271,6 +285,10 @@ export function diagnoseCron(
       return "cron_missed";
     case "overlap_relevant":
       return "cron_held";
+    case "key_held":
+      return "cron_key_held";
+    case "limited":
+      return "cron_limited";
     case "unknown":
     case "partial_evidence":
       return "cron_unseen";

@@ -6,16 +6,19 @@
 import { LIMITER_DIAGNOSES } from "./limiter_diagnoses.ts";
 
 /** What a control plane says about anything, the worst first. */
-export const CONTROL_STATUSES = [
-  "needs_review",
-  "blocked",
-  "waiting",
-  "runnable",
-  "resolved",
-  "bridge_only",
-] as const;
-/** One of {@linkcode CONTROL_STATUSES}. */
-export type ControlStatus = typeof CONTROL_STATUSES[number];
+export type ControlStatus =
+  /** Somebody should look: something went wrong. */
+  | "needs_review"
+  /** It can not go on until somebody acts. */
+  | "blocked"
+  /** It goes on by itself. */
+  | "waiting"
+  /** Nothing holds it up. */
+  | "runnable"
+  /** It is over. */
+  | "resolved"
+  /** Another engine owns it; it can only be looked at. */
+  | "bridge_only";
 
 /** What pages call each status. */
 export const CONTROL_STATUS_LABELS = {
@@ -214,6 +217,16 @@ export const DIAGNOSES = {
     title: "Its last fire met unfinished work",
     why: "The job before was still there, and its overlap policy decided.",
   },
+  cron_key_held: {
+    status: "waiting",
+    title: "Another job held the key of its last fire",
+    why: "Its worker declares its jobs unique, so that fire became no job.",
+  },
+  cron_limited: {
+    status: "waiting",
+    title: "A limiter refused its last fire",
+    why: "It holds at enqueue and was full, so that fire became no job.",
+  },
   cron_ready: {
     status: "runnable",
     title: "Fires as planned",
@@ -269,5 +282,9 @@ export const DIAGNOSES = {
 
 /** One of the keys of {@linkcode DIAGNOSES}. */
 export type DiagnosisCode = keyof typeof DIAGNOSES;
-/** What can be said about a job. */
+/**
+ * What can be said about a job.
+ *
+ * @internal
+ */
 export type JobDiagnosis = Extract<DiagnosisCode, `job_${string}`>;

@@ -18,8 +18,9 @@ const BATCH_MAX = 200;
 const SLOTS_MAX = 5_000;
 
 /**
- * Deals with every instant up to now of entries whose overlap policy is `allow`:
- * they never look at the jobs before, so many share a transaction.
+ * Deals with every instant up to now of entries whose overlap policy is `allow`
+ * and whose jobs are not unique: they never look at other jobs, so many share a
+ * transaction.
  *
  * What somebody else holds, what has much to catch up, what can not be read, and
  * a batch in which something failed are in no answer: they are to be dealt with
@@ -111,5 +112,5 @@ export function unfired({ paused, missed }: DuePlan): NewCronSlot[] {
 }
 
 function trace(plannedAt: Date, state: "missed" | "paused"): NewCronSlot {
-  return { plannedAt, state, jobId: null, blockedById: null };
+  return { plannedAt, state, jobId: null, blockedById: null, reason: null };
 }

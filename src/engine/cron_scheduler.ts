@@ -6,7 +6,8 @@ import {
 } from "../domain/cron_expression.ts";
 import type { JobId } from "../domain/job.ts";
 import { recordCoverage } from "../store/cron_coverage.ts";
-import { cronJob, fireCronEntry } from "../store/cron_fire.ts";
+import { fireCronEntry } from "../store/cron_fire.ts";
+import { insertCronJobs } from "../store/cron_jobs.ts";
 import {
   type CronPlanRow,
   holdCronEntry,
@@ -17,8 +18,6 @@ import {
   listActiveCronJobs,
   settleFollowUp,
 } from "../store/cron_slots.ts";
-import { admitInserted } from "../store/enqueue_gate.ts";
-import { insertJobs } from "../store/jobs.ts";
 import { type Notice, sendNotice } from "../store/notices.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { dealInBatches, dueInstants, unfired } from "./cron_batches.ts";
@@ -163,7 +162,8 @@ class CronScheduler implements Service {
     plans: readonly CronPlanRow[],
   ): Promise<ReadonlyMap<string, Dealt>> {
     const names = plans.filter((plan) =>
-      plan.overlap === "allow" && !plan.followUp && this.#isDue(plan)
+      plan.overlap === "allow" && !plan.unique && !plan.followUp &&
+      this.#isDue(plan)
     ).map(({ name }) => name);
     const { database } = this.#options;
     const tell = (queues: readonly string[]) => this.#tell(queues, []);
@@ -232,15 +232,23 @@ class CronScheduler implements Service {
 
       // The turn of a planned instant comes now, and now the entry is paused.
       const paused = entry.pausedAt !== null && slot.kind === "scheduled";
-      const [answer] = paused
-        ? []
-        : await insertJobs(tx, [cronJob(entry, slot)]);
-      const jobId = answer?.jobId ?? null;
+      const settled = { name, ...slot, jobId: null, blockedById: null };
+      if (paused) {
+        await settleFollowUp(tx, { ...settled, state: "paused", reason: null });
+        return null;
+      }
+      const [answer] = await insertCronJobs(tx, [{ entry, facts: slot }]);
       // Its turn has come and a limiter says no: it stays the next one.
-      const refused = await admitInserted(tx, jobId === null ? [] : [jobId]);
-      if (refused.size > 0) return null;
-      await settleFollowUp(tx, { name, ...slot, jobId });
-      return jobId === null ? null : entry.queue;
+      if (answer === undefined || answer.reason === "limited") return null;
+      const { jobId, reason } = answer;
+      await settleFollowUp(tx, {
+        ...settled,
+        state: jobId === null ? "skipped" : "claimed",
+        jobId,
+        blockedById: jobId === null ? answer.holderId : null,
+        reason,
+      });
+      return reason === "key_held" ? null : entry.queue;
     });
     if (queue === null) return { fired: false, againInMs: FOLLOW_UP_MS };
     await this.#tell([queue], []);

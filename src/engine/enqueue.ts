@@ -1,14 +1,15 @@
 import type { Database } from "../db/database.ts";
-import { admitInserted, type RefusedJobs } from "../store/enqueue_gate.ts";
-import { type InsertAnswer, insertJobs, INSERTS_MAX } from "../store/jobs.ts";
-import { takeBackReceipts } from "../store/receipts.ts";
 import {
   type Answered,
   LOOKS_MAX,
   mayOverwrite,
   mustNotBeLost,
   overwriteHolders,
-} from "./conflicts.ts";
+} from "../store/conflicts.ts";
+import { admitInserted, type RefusedJobs } from "../store/enqueue_gate.ts";
+import { type InsertAnswer, insertJobs, INSERTS_MAX } from "../store/jobs.ts";
+import { takeBackReceipts } from "../store/receipts.ts";
+import type { Replaced } from "../store/replacements.ts";
 import { type EnqueueResult, toBlocked, toResult } from "./enqueue_result.ts";
 import type { Inserter } from "./inserter.ts";
 import {
@@ -35,13 +36,17 @@ export type EnqueueInputs<Workers extends readonly AnyWorker[]> = {
 /** One statement carries so much text; a single job may have 2 MiB. */
 const BATCH_LENGTH_MAX = 16 * 1_048_576;
 
+/** Hears where a job that was overwritten waits now; it may hear it twice. */
+export type OnReplaced = (replaced: Replaced) => void;
+
 /** Checks and inserts one job, in one statement with others at the same time. */
 export async function enqueueJob(
   db: Database,
-  { input, inserter, tools }: {
+  { input, inserter, tools, onReplaced }: {
     readonly input: EnqueueInput;
     readonly inserter: Inserter;
     readonly tools: PrepareTools;
+    readonly onReplaced?: OnReplaced;
   },
 ): Promise<EnqueueResult> {
   const preparation = await prepare(input, tools);
@@ -54,7 +59,7 @@ export async function enqueueJob(
     return toResult(prepared, { answer });
   }
   const batch = [prepared];
-  const settling = { batch, answers: [answer], refused: null };
+  const settling = { batch, answers: [answer], refused: null, onReplaced };
   const [result] = await againAfterDeadlock(() =>
     settle(db, { ...settling, tries: LOOKS_MAX })
   );
@@ -69,10 +74,11 @@ export async function enqueueJob(
  */
 export async function enqueueJobs(
   db: Database,
-  { inputs, tools, isInside = false }: {
+  { inputs, tools, isInside = false, onReplaced }: {
     readonly inputs: readonly EnqueueInput[];
     readonly tools: PrepareTools;
     readonly isInside?: boolean;
+    readonly onReplaced?: OnReplaced;
   },
 ): Promise<EnqueueResult[]> {
   const preparations = await prepareAll(inputs, tools);
@@ -85,8 +91,8 @@ export async function enqueueJobs(
   const isLong = batches.length > 1 ||
     valid.some((item) => item.gated || mayOverwrite(item));
   const insert = isLong
-    ? () => db.transaction((tx) => insertAll(tx, batches))
-    : () => insertAll(db, batches);
+    ? () => db.transaction((tx) => insertAll(tx, { batches, onReplaced }))
+    : () => insertAll(db, { batches, onReplaced });
   const mayRepeat = isLong || !isInside;
   const results = mayRepeat ? await againAfterDeadlock(insert) : await insert();
   let next = 0;
@@ -154,13 +160,15 @@ async function againAfterDeadlock<T>(insert: () => Promise<T>): Promise<T> {
 
 async function insertAll(
   db: Database,
-  batches: readonly (readonly Prepared[])[],
+  { batches, onReplaced }: {
+    readonly batches: readonly (readonly Prepared[])[];
+    readonly onReplaced: OnReplaced | undefined;
+  },
 ): Promise<EnqueueResult[]> {
   const results: EnqueueResult[] = [];
   for (const batch of batches) {
-    for (const result of await insertBatch(db, { batch, tries: LOOKS_MAX })) {
-      results.push(result);
-    }
+    const trying = { batch, tries: LOOKS_MAX, onReplaced };
+    for (const result of await insertBatch(db, trying)) results.push(result);
   }
   return results;
 }
@@ -169,23 +177,27 @@ async function insertAll(
 interface Trying {
   readonly batch: readonly Prepared[];
   readonly tries: number;
+  readonly onReplaced: OnReplaced | undefined;
 }
 
 async function insertBatch(
   db: Database,
-  { batch, tries }: Trying,
+  { batch, tries, onReplaced }: Trying,
 ): Promise<EnqueueResult[]> {
   const answers = await insertJobs(db, batch.map((item) => item.insert));
   const refused = await gate(db, { batch, answers });
-  return await settle(db, { batch, answers, refused, tries });
+  return await settle(db, { batch, answers, refused, tries, onReplaced });
 }
 
 /** What becomes of a batch that was inserted, as far as it was. */
 async function settle(
   db: Database,
-  { batch, answers, refused, tries }: Trying & Answered & {
-    readonly refused: RefusedJobs | null;
-  },
+  { batch, answers, refused, tries, onReplaced }:
+    & Trying
+    & Pick<Answered, "answers">
+    & {
+      readonly refused: RefusedJobs | null;
+    },
 ): Promise<EnqueueResult[]> {
   const overwritten = await overwriteHolders(db, { batch, answers });
   const results: EnqueueResult[] = [];
@@ -200,11 +212,16 @@ async function settle(
         ? toBlocked(blockers)
         : toResult(item, { answer, replaced }),
     );
-    if (replaced?.replaced === false && mustNotBeLost(item)) lost.push(place);
+    if (replaced?.replaced) onReplaced?.(replaced);
+    else if (replaced && mustNotBeLost(item)) lost.push(place);
   }
   if (lost.length === 0 || tries === 0) return results;
   const again = lost.flatMap((place) => batch[place] ?? []);
-  const rest = await insertBatch(db, { batch: again, tries: tries - 1 });
+  const rest = await insertBatch(db, {
+    batch: again,
+    tries: tries - 1,
+    onReplaced,
+  });
   for (const [index, place] of lost.entries()) {
     const result = rest[index];
     if (result !== undefined) results[place] = result;

@@ -68,7 +68,10 @@ export class Fingerprints {
  * worker and the call say: then the host must give a key.
  */
 export function needsFingerprintKey(
-  { secrets, idempotent, unique }: AnyWorker,
+  { secrets, idempotent, unique }: Pick<
+    AnyWorker,
+    "secrets" | "idempotent" | "unique"
+  >,
   call: Omit<EnqueueOptions, "database"> = {},
 ): boolean {
   if (secrets === null) return false;

@@ -1,4 +1,8 @@
-import type { CoverageSpan, CronHistoryItem } from "../domain/cron_slot.ts";
+import type {
+  CoverageSpan,
+  CronHistoryItem,
+  CronSlotReason,
+} from "../domain/cron_slot.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { CronEntry } from "../store/cron.ts";
 import type { ChronologyItem } from "./chronology.ts";
@@ -61,6 +65,9 @@ const LABELS: Readonly<Record<CronHistoryItem["class"], Sentence>> = {
   delayed_claim: sentence`Delayed slot claim`,
   missed_fire: sentence`Missed fire`,
   overlap_relevant: sentence`Overlap-relevant decision`,
+  key_held: sentence`Unique key held by another job`,
+  overwrote: sentence`Job that held its unique key overwritten`,
+  limited: sentence`Refused by a limiter`,
   paused: sentence`Passed while paused`,
   manual_run: sentence`Manual run recorded`,
   partial_evidence: sentence`Partial cron evidence`,
@@ -86,9 +93,20 @@ function historyItem(item: CronHistoryItem): ChronologyItem {
   };
 }
 
+const NO_JOB = sentence`It became no job.`;
+const REASONS: Readonly<Record<CronSlotReason, Sentence>> = {
+  overlap: NO_JOB,
+  key_held: sentence`It became no job: this one held the key.`,
+  overwrote:
+    sentence`It became no job of its own: this one took over its args.`,
+  limited:
+    sentence`It became no job: a limiter that holds at enqueue was full.`,
+};
+
 function notesOf({ plannedAt, slot, latenessMs }: CronHistoryItem): Sentence[] {
   if (slot === null) return [];
-  if (slot.kind === "manual") return [];
+  const why = slot.reason === null ? [] : [REASONS[slot.reason]];
+  if (slot.kind === "manual") return why;
   const planned = sentence`Planned for ${plannedAt}.`;
   switch (slot.state) {
     case "claimed":
@@ -99,7 +117,7 @@ function notesOf({ plannedAt, slot, latenessMs }: CronHistoryItem): Sentence[] {
     case "queued":
       return [planned, sentence`It waits for the job before it.`];
     case "skipped":
-      return [planned, sentence`It became no job.`];
+      return [planned, ...why.length > 0 ? why : [NO_JOB]];
     case "paused":
     case "missed":
       return [planned];

@@ -155,18 +155,32 @@ function linkedOf(
     });
   }
   const blocking = blockingJob(items);
-  if (blocking !== null && blocking !== run) {
+  if (blocking !== null && blocking.id !== run) {
     linked.push({
-      relation: sentence`The job that was in its way`,
-      resource: { type: "job", id: blocking },
+      relation: blocking.isHolder
+        ? sentence`The job that held its unique key`
+        : sentence`The job that was in its way`,
+      resource: { type: "job", id: blocking.id },
     });
   }
   return linked;
 }
 
-function blockingJob(items: CronReading["items"]): string | null {
-  return items.findLast(({ slot }) => (slot?.blockedById ?? null) !== null)
-    ?.slot?.blockedById ?? null;
+interface Blocking {
+  readonly id: string;
+  /** It held the unique key, and need not be a job of the entry. */
+  readonly isHolder: boolean;
+}
+
+function blockingJob(items: CronReading["items"]): Blocking | null {
+  const slot = items.findLast(({ slot }) =>
+    (slot?.blockedById ?? null) !== null
+  )
+    ?.slot;
+  const id = slot?.blockedById ?? null;
+  if (id === null) return null;
+  const isHolder = slot?.reason === "key_held" || slot?.reason === "overwrote";
+  return { id, isHolder };
 }
 
 /**
@@ -226,7 +240,7 @@ function runbookOf(
       audit: { page: "audit", resource: subject },
       forensics: { page: "forensics" },
       ...run === null ? {} : { last_job: toJob(run) },
-      ...blocking === null ? {} : { blocking_job: toJob(blocking) },
+      ...blocking === null ? {} : { blocking_job: toJob(blocking.id) },
     },
   };
 }
@@ -236,6 +250,7 @@ const RECOMMENDS_RUN: readonly string[] = [
   "cron_unseen",
   "cron_failed",
   "cron_held",
+  "cron_limited",
   "cron_new",
 ];
 

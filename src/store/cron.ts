@@ -6,11 +6,14 @@ import {
   lastFiresBetween,
   parseCronExpression,
 } from "../domain/cron_expression.ts";
+import type { CronSlotReason } from "../domain/cron_slot.ts";
+import type { CronUniqueness } from "../domain/cron_uniqueness.ts";
 import type { JobId } from "../domain/job.ts";
 import { fireCronEntry } from "./cron_fire.ts";
 
 /** A cron entry as it stands. */
 export interface CronEntry extends CronDefinition {
+  readonly uniqueness: CronUniqueness | null;
   readonly source: CronSource;
   readonly pausedAt: Date | null;
   /** The principal who paused it. */
@@ -39,7 +42,7 @@ export const OTHER_COLUMNS: Sql = sql`
   paused_at as "pausedAt", paused_by as "pausedBy",
   last_run_at as "lastRunAt", active_from_id::text as "activeFromId", inserted_at as "insertedAt",
   updated_at as "updatedAt", plan_since as "planSince",
-  retired_at as "retiredAt"
+  retired_at as "retiredAt", uniqueness
 `;
 const COLUMNS: Sql = sql`
   ${OTHER_COLUMNS}, evaluated_through as "evaluatedThrough"
@@ -180,11 +183,16 @@ function pausedInstants(entry: HeldCronEntry): Date[] {
 
 /** What came of a run that an operator asked for. */
 export interface CronRunNow {
-  /** As the entry's overlap policy decided. */
+  /** As the entry's overlap policy decided, and what its worker declares. */
   readonly decision: "claimed" | "queued" | "skipped";
+  /** Why it was skipped; null unless it was. */
+  readonly reason: CronSlotReason | null;
   /** Null unless it was claimed. */
   readonly jobId: JobId | null;
-  /** The newest job of this entry that had not ended, if there was one. */
+  /**
+   * The newest job of this entry that had not ended, or the one that holds the
+   * unique key, if there was one.
+   */
   readonly blockedById: JobId | null;
   /** The jobs that it cancelled: whoever runs one must hear of it. */
   readonly cancelledIds: readonly JobId[];
@@ -226,6 +234,7 @@ export async function runCronEntryNow(
     decision: slot.state === "claimed" || slot.state === "queued"
       ? slot.state
       : "skipped",
+    reason: slot.reason,
     jobId: slot.jobId,
     blockedById: slot.blockedById,
     cancelledIds: fired.cancelledIds,

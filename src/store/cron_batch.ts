@@ -3,13 +3,11 @@ import type { Database } from "../db/database.ts";
 import { json, sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import { type HeldCronEntry, OTHER_COLUMNS } from "./cron.ts";
-import { cronJob } from "./cron_fire.ts";
+import { insertCronJobs } from "./cron_jobs.ts";
 import type { NewCronSlot } from "./cron_slots.ts";
-import { admitInserted } from "./enqueue_gate.ts";
-import { insertJobs } from "./jobs.ts";
 
 /**
- * Holds entries that may be due and whose jobs need not look at each other; see
+ * Holds entries that may be due and whose jobs need not look at others; see
  * {@linkcode holdCronEntry} of each. Those that somebody else holds are left out.
  */
 export async function holdAllowedEntries(
@@ -27,7 +25,7 @@ export async function holdAllowedEntries(
       ${tx.now} as "now"
     from yardmaster.cron_entries
     where name = any (${[...names]}::text[]) and retired_at is null
-      and overlap = 'allow'
+      and overlap = 'allow' and uniqueness is null
     order by name
     for update skip locked
   `);
@@ -60,17 +58,17 @@ export async function fireAllowedEntries(
   const asked = firings.flatMap(({ entry, fire }) =>
     fire.map((plannedAt) => ({ entry, plannedAt }))
   );
-  const answers = await insertJobs(
+  const inserted = await insertCronJobs(
     tx,
-    asked.map(({ entry, plannedAt }) =>
-      cronJob(entry, { kind: "scheduled", plannedAt })
-    ),
+    asked.map(({ entry, plannedAt }) => {
+      return { entry, facts: { kind: "scheduled", plannedAt } as const };
+    }),
   );
-  const refused = await admitInserted(tx, answers.map(({ jobId }) => jobId));
-  const jobIds = answers.map(({ jobId }) => refused.has(jobId) ? null : jobId);
   let place = 0;
   const fired = firings.map(({ entry, fire, unfired }): AllowedFired => {
-    const slots = fire.map((plannedAt) => toSlot(plannedAt, jobIds[place++]));
+    const slots = fire.map((plannedAt) =>
+      toSlot(plannedAt, inserted[place++]?.jobId)
+    );
     return { entry, slots: [...unfired, ...slots] };
   });
   await recordSlots(tx, { firings, fired });
@@ -79,9 +77,12 @@ export async function fireAllowedEntries(
 
 /** Without a job, a limiter refused it. */
 function toSlot(plannedAt: Date, jobId: JobId | null = null): NewCronSlot {
-  const state = jobId === null ? "skipped" : "claimed";
-  return { plannedAt, state, jobId, blockedById: null };
+  return jobId === null
+    ? { ...NO_JOB, plannedAt, state: "skipped", reason: "limited" }
+    : { ...NO_JOB, plannedAt, state: "claimed", jobId };
 }
+
+const NO_JOB = { jobId: null, blockedById: null, reason: null } as const;
 
 /** See {@linkcode recordCronSlots}: the primary key has the last word. */
 async function recordSlots(
@@ -92,12 +93,13 @@ async function recordSlots(
   },
 ): Promise<void> {
   const slots = fired.flatMap(({ entry, slots }) =>
-    slots.map(({ plannedAt, state, jobId }) => {
+    slots.map(({ plannedAt, state, jobId, reason }) => {
       return {
         name: entry.name,
         planned_at: plannedAt.toISOString(),
         state,
         job_id: jobId,
+        reason,
       };
     })
   );
@@ -112,12 +114,12 @@ async function recordSlots(
   await tx.query(sql`
     with slot as (
       insert into yardmaster.cron_slots (
-        entry_name, kind, planned_at, state, job_id, claimed_at
+        entry_name, kind, planned_at, state, job_id, reason, claimed_at
       )
-      select name, 'scheduled', planned_at, state, job_id, ${tx.now}
+      select name, 'scheduled', planned_at, state, job_id, reason, ${tx.now}
       from jsonb_to_recordset(${json(slots)}) as slot (
         name text, planned_at timestamptz, state yardmaster.cron_slot_state,
-        job_id bigint
+        job_id bigint, reason yardmaster.cron_slot_reason
       )
     )
     update yardmaster.cron_entries as entry

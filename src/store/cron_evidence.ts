@@ -20,7 +20,7 @@ export async function listSlotsOfEntries(
       slot.entry_name as "entryName", slot.kind::text as "kind",
       slot.planned_at as "plannedAt", slot.state::text as "state",
       slot.job_id::text as "jobId", slot.blocked_by_id::text as "blockedById",
-      slot.claimed_at as "claimedAt"
+      slot.reason::text as "reason", slot.claimed_at as "claimedAt"
     from unnest(${names}::text[]) as entry (name),
       lateral (
         select *

@@ -8,15 +8,15 @@ import {
 import type { CronDefinition } from "../domain/cron_entry.ts";
 import type { CronSlotKind } from "../domain/cron_slot.ts";
 import type { JobId } from "../domain/job.ts";
+import { type CronInserted, insertCronJobs } from "./cron_jobs.ts";
 import {
   findFollowUp,
   listActiveCronJobs,
   type NewCronSlot,
   recordCronSlots,
 } from "./cron_slots.ts";
-import { admitInserted } from "./enqueue_gate.ts";
-import { insertJobs, type JobInsert } from "./jobs.ts";
 import { cancelJob } from "./transitions.ts";
+import { lockUniqueKey } from "./unique_holders.ts";
 
 /** What firing must know of an entry, which the transaction holds. */
 export interface FiringEntry extends CronDefinition {
@@ -47,6 +47,10 @@ export interface CronFired {
  * Fires instants of an entry: decides by its overlap policy, inserts the jobs
  * and records the slots. All in the caller's transaction, which holds the entry
  * since before it looked, so that nobody else decides meanwhile.
+ *
+ * The overlap policy says whether an instant asks for a job at all. Then the job
+ * is inserted like any other: another may hold its key, and a limiter may refuse
+ * it. An instant without a job is in the way of no other.
  */
 export async function fireCronEntry(
   tx: Database,
@@ -59,19 +63,11 @@ export async function fireCronEntry(
       fromId: entry.activeFromId,
     })
     : [];
-  const decisions = decideOverlap({
-    instants,
-    overlap: entry.overlap,
-    busy: active.length > 0,
+  const { slots, cancelledIds } = await fireInstants(tx, {
+    firing,
+    active,
     followUp: await followUpWaits(tx, firing),
   });
-  const cancelledIds = entry.overlap === "cancel_previous"
-    ? await cancelAll(tx, { active, principal: firing.principal ?? null })
-    : [];
-  const jobIds = await insertClaimed(tx, { firing, decisions });
-  const slots = decisions.map((decision) =>
-    toSlot(decision, { jobIds, active })
-  );
 
   const busyWith = active.find((id) => !cancelledIds.includes(id));
   const firstJob = slots.find((slot) => slot.jobId !== null)?.jobId;
@@ -88,12 +84,95 @@ export async function fireCronEntry(
   return { slots, cancelledIds };
 }
 
+interface Meeting {
+  readonly firing: CronFiring;
+  /** The jobs of the entry that have not ended. */
+  readonly active: readonly JobId[];
+  readonly followUp: Firing["followUp"];
+}
+
+async function fireInstants(
+  tx: Database,
+  { firing, active, followUp }: Meeting,
+): Promise<CronFired> {
+  const { entry: { overlap } } = firing;
+  const busy = active.length > 0;
+  const slots: NewCronSlot[] = [];
+  let instants = firing.instants;
+  for (;;) {
+    const decisions = decideOverlap({ instants, overlap, busy, followUp });
+    const fired = overlap === "cancel_previous" && busy
+      ? await cancelAndInsert(tx, { firing, active, decisions })
+      : {
+        inserted: await insertClaimed(tx, { firing, decisions }),
+        cancelledIds: [],
+      };
+    const { inserted, cancelledIds } = fired;
+    const [first, ...rest] = instants;
+    const isInNobodysWay = first !== undefined &&
+      isWithoutJob(inserted.get(first)) && rest.length > 0 &&
+      (overlap === "skip" || overlap === "queue_one");
+    const decided = isInNobodysWay ? decisions.slice(0, 1) : decisions;
+    for (const decision of decided) {
+      slots.push(toSlot(decision, { inserted, active }));
+    }
+    if (!isInNobodysWay) return { slots, cancelledIds };
+    instants = rest;
+  }
+}
+
+function isWithoutJob(answer: CronInserted | undefined): boolean {
+  return answer !== undefined && answer.jobId === null;
+}
+
 async function followUpWaits(
   tx: Database,
   { entry, instants }: CronFiring,
 ): Promise<Firing["followUp"]> {
   if (entry.overlap !== "queue_one" || instants.length === 0) return false;
   return await findFollowUp(tx, entry.name) !== null;
+}
+
+/** What was inserted, and what was cancelled for it. */
+interface Followed {
+  readonly inserted: ReadonlyMap<Date, CronInserted>;
+  readonly cancelledIds: readonly JobId[];
+}
+
+/** Rolls back what was cancelled for a job that is not made. */
+class NothingFollows extends Error {
+  readonly inserted: Followed["inserted"];
+
+  constructor(inserted: Followed["inserted"]) {
+    super("Another job holds the key, or a limiter is full");
+    this.inserted = inserted;
+  }
+}
+
+/** Cancels what was before, if something follows it. */
+async function cancelAndInsert(
+  tx: Database,
+  { firing, active, decisions }: Pick<Meeting, "firing" | "active"> & {
+    readonly decisions: readonly FireDecision[];
+  },
+): Promise<Followed> {
+  const { entry: { uniqueness = null }, principal = null } = firing;
+  // The key before the jobs, as an insert takes them.
+  if (uniqueness !== null) await lockUniqueKey(tx, uniqueness.key);
+  try {
+    return await tx.transaction(async (own) => {
+      const cancelledIds = await cancelAll(own, { active, principal });
+      const inserted = await insertClaimed(own, { firing, decisions });
+      const follows = [...inserted.values()].some(({ jobId, reason }) =>
+        jobId !== null || reason === "overwrote"
+      );
+      if (!follows) throw new NothingFollows(inserted);
+      return { inserted, cancelledIds };
+    });
+  } catch (error) {
+    if (!(error instanceof NothingFollows)) throw error;
+    return { inserted: error.inserted, cancelledIds: [] };
+  }
 }
 
 /** Jobs may be claimed while we look: look again so many times. */
@@ -149,95 +228,46 @@ async function lockLeasesOf(
   `);
 }
 
-/** Inserts the jobs of the claimed instants, but for those a limiter refuses. */
+/** Asks for the jobs of the instants that the overlap policy lets through. */
 async function insertClaimed(
   tx: Database,
   { firing, decisions }: {
     readonly firing: CronFiring;
     readonly decisions: readonly FireDecision[];
   },
-): Promise<ReadonlyMap<Date, JobId>> {
+): Promise<Followed["inserted"]> {
   const { entry, kind, principal } = firing;
   const claimed = decisions.filter(({ state }) => state === "claimed");
-  const answers = await insertJobs(
+  const by = principal === undefined ? {} : { principal };
+  const answers = await insertCronJobs(
     tx,
-    claimed.map(({ plannedAt }) =>
-      cronJob(entry, {
-        kind,
-        plannedAt,
-        ...(principal === undefined ? {} : { principal }),
-      })
-    ),
+    claimed.map(({ plannedAt }) => {
+      return { entry, facts: { kind, plannedAt, ...by } };
+    }),
   );
-  const refused = await admitInserted(tx, answers.map(({ jobId }) => jobId));
-  const jobIds = new Map<Date, JobId>();
-  for (const [index, { plannedAt }] of claimed.entries()) {
+  return new Map(claimed.flatMap(({ plannedAt }, index) => {
     const answer = answers[index];
-    if (answer === undefined || refused.has(answer.jobId)) continue;
-    jobIds.set(plannedAt, answer.jobId);
-  }
-  return jobIds;
-}
-
-/** Why a job of an entry was made; it finds it in its meta, as `cron`. */
-export interface CronJobFacts {
-  readonly kind: CronSlotKind;
-  readonly plannedAt: Date;
-  /** Of the operator who asked for it. */
-  readonly principal?: string;
-}
-
-/**
- * The job of a slot. Its args were checked by nobody: what its worker refuses
- * fails when it runs, and a worker that no process knows leaves it waiting,
- * where pages show it. A plan that fires and is seen to fail is better than one
- * that stops in silence.
- */
-export function cronJob(
-  entry: CronDefinition,
-  { kind, plannedAt, principal }: CronJobFacts,
-): JobInsert {
-  return {
-    queue: entry.queue,
-    worker: entry.worker,
-    args: entry.args,
-    meta: {
-      ...entry.meta,
-      cron: {
-        name: entry.name,
-        kind,
-        plannedAt: plannedAt.toISOString(),
-        expression: entry.expression,
-        timezone: entry.timezone,
-        ...(principal === undefined ? {} : { principal }),
-      },
-    },
-    tags: entry.tags,
-    priority: entry.priority,
-    maxAttempts: entry.maxAttempts,
-    deadlineMs: entry.deadlineMs,
-    cronEntry: entry.name,
-    limited: true,
-  };
+    return answer === undefined ? [] : [[plannedAt, answer] as const];
+  }));
 }
 
 function toSlot(
   { plannedAt, state, blockedBy }: FireDecision,
-  { jobIds, active }: {
-    readonly jobIds: ReadonlyMap<Date, JobId>;
-    readonly active: readonly JobId[];
-  },
+  { inserted, active }: Pick<Followed, "inserted"> & Pick<Meeting, "active">,
 ): NewCronSlot {
-  const blockedById = blockedBy === "active"
+  const before = blockedBy === "active"
     ? active.at(-1)
     : blockedBy === null
     ? undefined
-    : jobIds.get(blockedBy);
-  const jobId = jobIds.get(plannedAt) ?? null;
-  return {
-    plannedAt,
-    state: state === "claimed" && jobId === null ? "skipped" : state,
-    jobId,
-    blockedById: blockedById ?? null,
-  };
+    : inserted.get(blockedBy)?.jobId;
+  const slot = { plannedAt, state, jobId: null, blockedById: before ?? null };
+  if (state === "queued") return { ...slot, reason: null };
+  const answer = inserted.get(plannedAt);
+  if (answer === undefined) return { ...slot, reason: "overlap" };
+  if (answer.jobId !== null) {
+    return { ...slot, jobId: answer.jobId, reason: null };
+  }
+  const { reason, holderId } = answer;
+  // What it cancelled is not what kept it from a job of its own.
+  return { ...slot, state: "skipped", reason, blockedById: holderId };
 }

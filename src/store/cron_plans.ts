@@ -37,6 +37,8 @@ export interface CronPlanRow {
   readonly timezone: string;
   readonly evaluatedThrough: Date;
   readonly overlap: CronOverlap;
+  /** Whether its jobs ask for a unique key. */
+  readonly unique: boolean;
   /** Whether a follow-up waits for the job before it. */
   readonly followUp: boolean;
   readonly now: Date;
@@ -51,6 +53,7 @@ export async function listCronPlans(
     select
       entry.name, entry.expression, entry.timezone,
       entry.overlap::text as "overlap",
+      entry.uniqueness is not null as "unique",
       entry.evaluated_through as "evaluatedThrough",
       exists (
         select

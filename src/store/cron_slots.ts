@@ -3,6 +3,7 @@ import { sql } from "../db/sql.ts";
 import type {
   CronSlotFacts,
   CronSlotKind,
+  CronSlotReason,
   CronSlotState,
 } from "../domain/cron_slot.ts";
 import type { JobId } from "../domain/job.ts";
@@ -36,7 +37,7 @@ export async function listCronSlots(
       entry_name as "entryName", kind::text as "kind",
       planned_at as "plannedAt", state::text as "state",
       job_id::text as "jobId", blocked_by_id::text as "blockedById",
-      claimed_at as "claimedAt"
+      reason::text as "reason", claimed_at as "claimedAt"
     from yardmaster.cron_slots
     -- Both kinds are named, so that the primary key finds the newest of each.
     where entry_name = ${name} and kind in ('scheduled', 'manual')
@@ -53,6 +54,8 @@ export interface NewCronSlot {
   readonly state: CronSlotState;
   readonly jobId: JobId | null;
   readonly blockedById: JobId | null;
+  /** Null unless it is skipped. */
+  readonly reason: CronSlotReason | null;
 }
 
 /** Slots of one entry, and what the entry knows afterwards. */
@@ -81,17 +84,20 @@ export async function recordCronSlots(
   const rows = await tx.query(sql`
     with slot as (
       insert into yardmaster.cron_slots (
-        entry_name, kind, planned_at, state, job_id, blocked_by_id, claimed_at
+        entry_name, kind, planned_at, state, job_id, blocked_by_id, reason,
+        claimed_at
       )
       select
         ${name}, ${kind}::yardmaster.cron_slot_kind, planned_at,
-        state::yardmaster.cron_slot_state, job_id, blocked_by_id, ${tx.now}
+        state::yardmaster.cron_slot_state, job_id, blocked_by_id,
+        reason::yardmaster.cron_slot_reason, ${tx.now}
       from unnest(
         ${slots.map((slot) => slot.plannedAt)}::timestamptz[],
         ${slots.map((slot) => slot.state)}::text[],
         ${slots.map((slot) => slot.jobId)}::bigint[],
-        ${slots.map((slot) => slot.blockedById)}::bigint[]
-      ) as slot (planned_at, state, job_id, blocked_by_id)
+        ${slots.map((slot) => slot.blockedById)}::bigint[],
+        ${slots.map((slot) => slot.reason)}::text[]
+      ) as slot (planned_at, state, job_id, blocked_by_id, reason)
     )
     update yardmaster.cron_entries
     set
@@ -152,30 +158,31 @@ export async function findFollowUp(
 }
 
 /** What became of a follow-up. */
-export interface SettledFollowUp {
+export interface SettledFollowUp extends Omit<NewCronSlot, "state"> {
   readonly name: string;
   readonly kind: CronSlotKind;
-  readonly plannedAt: Date;
-  /** The job that it became; null: the entry is paused, so it passes. */
-  readonly jobId: JobId | null;
+  /** `paused`: its turn came in a pause, so it passes. */
+  readonly state: "claimed" | "skipped" | "paused";
 }
 
 /**
- * Ends the wait of a follow-up: it has a job now, or passes as paused.
+ * Ends the wait of a follow-up: it has a job now, or passes without one.
  *
  * @returns Whether it still waited.
  */
 export async function settleFollowUp(
   tx: Database,
-  { name, kind, plannedAt, jobId }: SettledFollowUp,
+  settled: SettledFollowUp,
 ): Promise<boolean> {
+  const { name, kind, plannedAt, state, jobId, blockedById, reason } = settled;
   const rows = await tx.query(sql`
     with slot as (
       update yardmaster.cron_slots
       set
-        state = case when ${jobId}::bigint is null then 'paused' else 'claimed'
-          end::yardmaster.cron_slot_state,
+        state = ${state}::yardmaster.cron_slot_state,
         job_id = ${jobId}::bigint,
+        blocked_by_id = coalesce(${blockedById}::bigint, blocked_by_id),
+        reason = ${reason}::yardmaster.cron_slot_reason,
         claimed_at = ${tx.now}
       where entry_name = ${name}
         and kind = ${kind}::yardmaster.cron_slot_kind

@@ -139,7 +139,7 @@ export async function removeCronEntry(
 /** The definition as the table holds it, in the order of the columns below. */
 const DEFINED: Sql = sql`
   worker, queue, expression, timezone, args, meta, priority, max_attempts,
-  tags, deadline_ms, overlap, catch_up, catch_up_max
+  tags, deadline_ms, overlap, catch_up, catch_up_max, uniqueness
 `;
 
 /**
@@ -160,7 +160,8 @@ function upserted(
         name text, worker text, queue text, expression text, timezone text,
         args jsonb, meta jsonb, priority smallint, max_attempts smallint,
         tags text[], deadline_ms float8, overlap yardmaster.cron_overlap,
-        catch_up yardmaster.cron_catch_up, catch_up_max integer
+        catch_up yardmaster.cron_catch_up, catch_up_max integer,
+        uniqueness jsonb
       )
     ),
     upserted as (
@@ -215,13 +216,15 @@ function prefixed(row: "held" | "excluded"): Sql {
     ? sql`
       held.worker, held.queue, held.expression, held.timezone, held.args,
       held.meta, held.priority, held.max_attempts, held.tags,
-      held.deadline_ms, held.overlap, held.catch_up, held.catch_up_max
+      held.deadline_ms, held.overlap, held.catch_up, held.catch_up_max,
+      held.uniqueness
     `
     : sql`
       excluded.worker, excluded.queue, excluded.expression,
       excluded.timezone, excluded.args, excluded.meta, excluded.priority,
       excluded.max_attempts, excluded.tags, excluded.deadline_ms,
-      excluded.overlap, excluded.catch_up, excluded.catch_up_max
+      excluded.overlap, excluded.catch_up, excluded.catch_up_max,
+      excluded.uniqueness
     `;
 }
 
@@ -241,5 +244,6 @@ function toRow(definition: CronDefinition): Record<string, unknown> {
     overlap: definition.overlap,
     catch_up: definition.catchUp,
     catch_up_max: definition.catchUpMax,
+    uniqueness: definition.uniqueness ?? null,
   };
 }

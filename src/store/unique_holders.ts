@@ -4,9 +4,20 @@ import { type Sql, sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import { isHolding } from "./unique_claims.ts";
 
+/** Locks a key, if it is there: an insert that asks for it waits for us. */
+export async function lockUniqueKey(tx: Database, key: string): Promise<void> {
+  await tx.query(sql`
+    select from yardmaster.unique_keys where key = ${key} for update
+  `);
+}
+
 /**
  * Locks the unique key of a job, and says which other job holds it now. An insert
  * with that key waits until the transaction ends, and finds what it did.
+ *
+ * Of a job of a cron entry, the entry is locked before: who fires it holds the
+ * entry, asks for the key, and must not wait for somebody who has the key and
+ * wants the entry.
  *
  * @returns `null` if none does: nobody, the job itself, or one that left the
  * states in which it holds.
@@ -15,6 +26,13 @@ export async function lockUniqueHolder(
   tx: Database,
   jobId: JobId,
 ): Promise<JobId | null> {
+  await tx.query(sql`
+    select from yardmaster.cron_entries
+    where name = (
+      select cron_entry from yardmaster.jobs where id = ${jobId}::bigint
+    )
+    for update
+  `);
   const [locked] = await tx.query<{ readonly key: string }>(sql`
     select key
     from yardmaster.unique_keys

@@ -46,6 +46,7 @@ function slot(
     state: "claimed",
     jobId: more.state === undefined || more.state === "claimed" ? "7" : null,
     blockedById: null,
+    reason: null,
     claimedAt: new Date(at(planned).getTime() + 40),
     ...more,
   };
@@ -214,6 +215,17 @@ Deno.test("diagnoseCron() says how the entry stands from the newest instant", ()
     diagnose({ slots: [slot(noon, { state: "queued" })] }),
     "cron_held",
   );
+  for (
+    const [reason, code] of [
+      ["overlap", "cron_held"],
+      ["key_held", "cron_key_held"],
+      ["overwrote", "cron_ready"],
+      ["limited", "cron_limited"],
+    ] as const
+  ) {
+    const skipped = slot(noon, { state: "skipped", reason });
+    assert.equal(diagnose({ slots: [skipped] }), code);
+  }
   assert.equal(diagnose({ expression: null }), "cron_new");
   assert.equal(diagnose({ expression: null }, false), "cron_malformed");
   assert.equal(diagnose({ entry: { ...ENTRY, pausedAt: NOW } }), "cron_paused");
@@ -234,6 +246,9 @@ Deno.test("CRON_HISTORY_LABELS are the words of the pages", () => {
     "Delayed claim",
     "Missed fire",
     "Overlap-relevant",
+    "Key held",
+    "Overwrote a job",
+    "Held by a limiter",
     "Paused",
     "Manual run",
     "Partial evidence",

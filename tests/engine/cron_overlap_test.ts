@@ -161,6 +161,7 @@ Deno.test("runCronEntryNow() makes a job with a slot of its own, also in a pause
   assert.deepEqual(run, {
     decision: "claimed",
     jobId,
+    reason: null,
     blockedById: null,
     cancelledIds: [],
     queue: "default",
@@ -173,6 +174,7 @@ Deno.test("runCronEntryNow() makes a job with a slot of its own, also in a pause
     state: "claimed",
     jobId,
     blockedById: null,
+    reason: null,
     claimedAt: db.nowAt(),
   }]);
   const [job] = await db.query<{ cron: Record<string, unknown> }>(

@@ -1,16 +1,13 @@
 /** What each mode of uniqueness does, from the call to the tables. */
 import assert from "node:assert/strict";
 import { sql } from "../../src/db/sql.ts";
-import { parseCronEntries } from "../../src/domain/cron_entry.ts";
 import { defineLimiter } from "../../src/domain/limiter.ts";
 import type { OnConflict, UniqueOptions } from "../../src/domain/unique_key.ts";
 import { createEngine, type Engine } from "../../src/engine/engine.ts";
 import type { EnqueueResult } from "../../src/engine/enqueue.ts";
 import type { EnqueueOptions } from "../../src/engine/enqueue_options.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
-import { cronJob } from "../../src/store/cron_fire.ts";
 import { startExecutor } from "../../src/store/executors.ts";
-import { insertJobs } from "../../src/store/jobs.ts";
 import { type ClaimedJob, claimJobs } from "../../src/store/leases.ts";
 import { acknowledge } from "../../src/store/outcomes.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
@@ -334,23 +331,4 @@ Deno.test("calls in the host's own transaction overwrite with it, and not withou
   });
   await assert.rejects(undone, /the host rolls back/);
   assert.deepEqual(await versions(db), [1]);
-});
-
-Deno.test("a cron entry does not ask for the uniqueness of its worker", async () => {
-  await using db = await testDb();
-  const engine = engineOn(db);
-  const worker = page("reject", { fields: ["worker"], keys: [] });
-  await engine.enqueue(worker, {});
-  const parsed = parseCronEntries([
-    { name: "nightly", expression: "@daily", worker },
-  ]);
-  assert.ok(parsed.ok && parsed.definitions[0]);
-  const job = cronJob(parsed.definitions[0], {
-    kind: "manual",
-    plannedAt: db.nowAt(),
-  });
-  const [answer] = await insertJobs(db, [job]);
-  assert.equal(answer?.status, "inserted");
-  const held = await db.query(sql`select from yardmaster.unique_keys`);
-  assert.equal(held.length, 1);
 });

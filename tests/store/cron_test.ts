@@ -38,7 +38,13 @@ async function skipped(db: Database, plannedAt: Date): Promise<void> {
   await recordCronSlots(db, {
     name: "hourly",
     kind: "scheduled",
-    slots: [{ plannedAt, state: "skipped", jobId: null, blockedById: null }],
+    slots: [{
+      plannedAt,
+      state: "skipped",
+      jobId: null,
+      blockedById: null,
+      reason: null,
+    }],
     evaluatedThrough: plannedAt,
     activeFromId: null,
   });
@@ -71,6 +77,7 @@ Deno.test("syncCronEntries() writes what code declares, as it is read again", as
     updatedAt: db.nowAt(),
     planSince: db.nowAt(),
     retiredAt: null,
+    uniqueness: null,
   });
   assert.deepEqual(
     await lockCronEntry(db, "hourly"),
@@ -141,7 +148,13 @@ Deno.test("syncCronEntries() drops the follow-up of an entry that it retires", a
     name: "hourly",
     kind: "scheduled",
     slots: [
-      { plannedAt: db.nowAt(), state: "queued", jobId: null, blockedById: "1" },
+      {
+        plannedAt: db.nowAt(),
+        state: "queued",
+        jobId: null,
+        blockedById: "1",
+        reason: null,
+      },
     ],
     evaluatedThrough: null,
     activeFromId: null,
@@ -261,6 +274,7 @@ Deno.test("cron_entries_have_one_follow_up", async () => {
           state: "queued",
           jobId: null,
           blockedById: "1",
+          reason: null,
         }],
         evaluatedThrough: null,
         activeFromId: null,

@@ -1,4 +1,7 @@
-import { CRON_HISTORY_LABELS } from "../../domain/cron_slot.ts";
+import {
+  CRON_HISTORY_LABELS,
+  type CronSlotReason,
+} from "../../domain/cron_slot.ts";
 import { COMPLETENESS_SENTENCES } from "../../domain/evidence.ts";
 import type { CronReading } from "../../forensics/cron_history.ts";
 import type { ResourceRef } from "../../seams.ts";
@@ -128,6 +131,14 @@ function dealtWith({ slot, latenessMs }: Item): Markup {
   return html`${durationText(latenessMs)} <span class="muted">later</span>`;
 }
 
+/** What the other job was to an instant that became none. */
+const MET_WORDS = {
+  overlap: "held up by",
+  limited: "held up by",
+  key_held: "key held by",
+  overwrote: "overwrote",
+} as const satisfies Record<CronSlotReason, string>;
+
 /** The job that it became, or the one that held it up. */
 function jobCell(
   { slot }: Item,
@@ -146,7 +157,7 @@ function jobCell(
   }
   const href = linkTo(resource);
   const badge = job === undefined
-    ? html`<span class="muted">held up by</span>`
+    ? html`<span class="muted">${MET_WORDS[slot?.reason ?? "overlap"]}</span>`
     : stateBadge(job.state, paths);
   const shown = html`${badge} <span class="mono">${name}</span>`;
   return href === null

@@ -74,13 +74,14 @@ export function cronEntryPage(
 /** The verdict: what is so, why, and where the evidence is. */
 function standing(
   { reading, forensics }: CronEntryPage,
-  { paths, show, now }: CronRowContext,
+  context: CronRowContext,
 ): Markup {
+  const { paths, show, now } = context;
   const { entry, fault } = reading;
   const { status, title, why } = DIAGNOSES[reading.diagnosis];
   const resource = { type: "cron_entry", id: entry.name } as const;
   const sentence = entry.pausedAt === null
-    ? html`${title}. ${why}`
+    ? html`${title}. ${why} ${holder(reading, context)}`
     : html`Paused ${timeAgo(entry.pausedAt, now)} by ${
       show("actor", entry.pausedBy, resource)
     }. ${why}`;
@@ -100,4 +101,22 @@ function standing(
       ? null
       : html`<p class="field-error">${show("name", fault, resource)}</p>`}
   `;
+}
+
+/** The job that held the key of the newest instant, if that is how it stands. */
+function holder(
+  { diagnosis, items }: CronReading,
+  { linkTo, show }: CronRowContext,
+): Markup | null {
+  const id = diagnosis === "cron_key_held"
+    ? items.findLast(({ slot }) => slot?.reason === "key_held")?.slot
+      ?.blockedById ?? null
+    : null;
+  if (id === null) return null;
+  const resource = { type: "job", id } as const;
+  const name = show("name", id, resource);
+  const href = linkTo(resource);
+  return href === null
+    ? html`It is job <span class="mono">${name}</span>.`
+    : html`It is <a href="${href}">job <span class="mono">${name}</span></a>.`;
 }

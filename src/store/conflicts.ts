@@ -1,26 +1,34 @@
 /** What becomes of jobs whose unique key another job holds. */
 import type { Database } from "../db/database.ts";
 import type { UniqueRule } from "../domain/unique_key.ts";
-import type { InsertAnswer } from "../store/jobs.ts";
+import type { InsertAnswer, JobInsert } from "./job_insert.ts";
 import {
   type JobReplacement,
   type Overwrites,
   type ReplaceAnswer,
   replaceJobs,
-} from "../store/replacements.ts";
-import type { Prepared } from "./prepare.ts";
+} from "./replacements.ts";
 
 /** How often what moves under our eyes is looked at again. */
 export const LOOKS_MAX = 5;
 
+/** What a job does to the one that holds its key. */
+type ConflictRule = Pick<UniqueRule, "mode" | "replace" | "debounce">;
+
+/** A job to insert, and its rule where it is unique. */
+export interface Asking {
+  readonly insert: JobInsert;
+  readonly rule: ConflictRule | null;
+}
+
 /** What was asked of a batch of inserts, and the answers. */
 export interface Answered {
-  readonly batch: readonly Prepared[];
+  readonly batch: readonly Asking[];
   readonly answers: readonly InsertAnswer[];
 }
 
 /** Whether a conflict may have to overwrite the job that holds the key. */
-export function mayOverwrite({ rule }: Prepared): boolean {
+export function mayOverwrite({ rule }: Pick<Asking, "rule">): boolean {
   return rule !== null && overwritesOf(rule) !== null;
 }
 
@@ -28,7 +36,7 @@ export function mayOverwrite({ rule }: Prepared): boolean {
  * Whether a call must not be lost: where the holder could not be overwritten, it
  * is inserted anew, as the one that follows.
  */
-export function mustNotBeLost({ rule }: Prepared): boolean {
+export function mustNotBeLost({ rule }: Pick<Asking, "rule">): boolean {
   return rule?.mode === "debounce" || rule?.mode === "keep_last";
 }
 
@@ -63,7 +71,7 @@ export async function overwriteHolders(
 }
 
 function toReplacement(
-  { insert, rule }: Prepared,
+  { insert, rule }: Asking,
   answer: InsertAnswer,
 ): JobReplacement | null {
   const { unique } = insert;
@@ -73,7 +81,7 @@ function toReplacement(
   return { key: unique.key, jobId: answer.jobId, insert, overwrites };
 }
 
-function overwritesOf({ mode, replace, debounce }: UniqueRule) {
+function overwritesOf({ mode, replace, debounce }: ConflictRule) {
   const overwrites: Readonly<Record<UniqueRule["mode"], Overwrites | null>> = {
     reject: null,
     throttle: null,
