@@ -47,6 +47,8 @@ export class Awaiting {
   readonly #elsewhere: AwaitedElsewhere;
   /** Tells our own hints, which come back to us, from those of others. */
   readonly #by: string;
+  /** What a tick ended: it hears nobody, and so tells everybody. */
+  #ticked: Set<JobId> | null = null;
 
   constructor(options: AwaitingOptions) {
     this.#options = options;
@@ -74,33 +76,70 @@ export class Awaiting {
 
   /** The ends of these runs are written. */
   written(runs: readonly RunResult[]): void {
-    if (this.#here.isEmpty && this.#elsewhere.isEmpty) return;
-    this.ended(
-      runs.filter(({ to }) => TERMINAL_STATES.some((state) => state === to))
-        .map(({ jobId }) => jobId),
-    );
-  }
-
-  /** These jobs have ended, by whatever means. */
-  ended(jobIds: readonly JobId[]): void {
+    const ticked = this.#ticked;
+    if (this.#here.isEmpty && this.#elsewhere.isEmpty && !ticked) return;
+    const jobIds = runs.filter(({ to }) =>
+      TERMINAL_STATES.some((state) => state === to)
+    ).map(({ jobId }) => jobId);
     if (jobIds.length === 0) return;
     this.#here.hint(jobIds);
-    if (this.#elsewhere.isEmpty) return;
     this.#sendAll("ended", this.#elsewhere.take(jobIds));
-  }
-
-  /** Another process gave a hint. */
-  heard(notice: Notice): void {
-    if (notice.t === "awaited") {
-      if (notice.by !== this.#by) this.#elsewhere.remember(notice.ids);
-    } else if (notice.t === "ended" || notice.t === "cancelled") {
-      this.#here.hint(notice.ids as readonly JobId[]);
+    if (ticked === null) return;
+    for (const jobId of jobIds) {
+      // With one more than fit, it is any of them.
+      if (ticked.size <= NOTICE_IDS_MAX) ticked.add(jobId);
     }
   }
 
-  /** Hints can be heard from now on, and some may have been lost. */
+  /**
+   * These jobs have ended, and not by a run here: few at a time. Who can not know
+   * whether somebody waits for them says so in any case.
+   */
+  ended(jobIds: readonly JobId[]): void {
+    if (jobIds.length === 0) return;
+    this.#here.hint(jobIds);
+    const knows = this.#options.listening();
+    this.#sendAll("ended", knows ? this.#elsewhere.take(jobIds) : jobIds);
+  }
+
+  /** A tick begins: what it ends is told at its end, in one hint. */
+  beginTick(): void {
+    this.#ticked = new Set();
+  }
+
+  /** Tells what the tick ended. */
+  endTick(): void {
+    const ticked = [...this.#ticked ?? []];
+    this.#ticked = null;
+    if (ticked.length === 0) return;
+    const ids = ticked.length > NOTICE_IDS_MAX ? [] : ticked;
+    this.#options.send({ t: "ended", ids });
+  }
+
+  /**
+   * Another process gave a hint.
+   *
+   * @returns Whether it was for those who wait, and for nobody else.
+   */
+  heard(notice: Notice): boolean {
+    if (notice.t === "awaited") {
+      if (notice.by !== this.#by) this.#elsewhere.remember(notice.ids);
+    } else if (notice.t === "listening") {
+      if (notice.by !== this.#by) this.#here.announceAgain();
+    } else if (notice.t === "ended" || notice.t === "cancelled") {
+      this.#here.hint(notice.ids as readonly JobId[]);
+      return notice.t === "ended";
+    } else return false;
+    return true;
+  }
+
+  /**
+   * Hints can be heard from now on, and some may have been lost: also of those
+   * who said that they wait before.
+   */
   listening(): void {
     this.#here.listening();
+    this.#options.send({ t: "listening", by: this.#by });
   }
 
   /** The database answers again. */

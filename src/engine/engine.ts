@@ -2,13 +2,14 @@ import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
 import type { JobId } from "../domain/job.ts";
 import type { Notice } from "../store/notices.ts";
+import type { RunResult } from "../store/outcomes.ts";
 import { ensureQueues } from "../store/queues.ts";
 import { cancelJob } from "../store/transitions.ts";
 import { systemClock } from "./clock.ts";
 import { withDeadline } from "./deadline.ts";
 import type { EnqueueInputs, EnqueueResult } from "./enqueue.ts";
 import type { EnqueueOptions } from "./enqueue_options.ts";
-import { Enqueuer } from "./enqueuer.ts";
+import { Enqueuer, SOON_MS } from "./enqueuer.ts";
 import {
   checkEngineOptions,
   ENGINE_DEFAULTS,
@@ -58,7 +59,7 @@ class RunningEngine implements Engine {
       ready: (queues) => this.#parts.producer.notice(queues),
       heard: (notice) => this.#heard(notice),
       listening: () => this.#listening(),
-      written: (runs) => this.#parts.awaiting.written(runs),
+      written: (runs) => this.#written(runs),
     });
     const { clock, random, onEvent, services, notifier } = this.#parts;
     this.#limiters = new LimiterDeclarer(options.database);
@@ -138,8 +139,15 @@ class RunningEngine implements Engine {
     this.#state = "ticking";
     try {
       await this.#begin();
-      return await tick(this.#parts, { ...options, wanted: this.#bell });
+      this.#parts.awaiting.beginTick();
+      const report = await tick(this.#parts, {
+        ...options,
+        wanted: this.#bell,
+      });
+      this.#tellGivenBack(report.givenBack);
+      return report;
     } finally {
+      this.#parts.awaiting.endTick();
       await this.#end();
       this.#state = "idle";
     }
@@ -165,11 +173,12 @@ class RunningEngine implements Engine {
       jobId,
       principal: null,
     });
-    if (moved?.before === "executing") {
+    if (moved === null) return false;
+    // Its executor must hear of it, and who waits hears that too.
+    if (moved.before === "executing") {
       this.notify({ t: "cancelled", ids: [jobId] });
-    }
-    if (moved !== null) this.#parts.awaiting.ended([jobId]);
-    return moved !== null;
+    } else this.#parts.awaiting.ended([jobId]);
+    return true;
   }
 
   notify(notice: Notice): void {
@@ -199,6 +208,7 @@ class RunningEngine implements Engine {
     await this.#stopLoops((name) => !last.includes(name));
     await this.#try(listener.name, () => listener.stop());
     const givenBack = await windDown({ ...this.#parts, graceMs });
+    this.#tellGivenBack(givenBack);
     await this.#stopLoops((name) => last.includes(name));
     await this.#end();
     this.#state = "idle";
@@ -242,12 +252,22 @@ class RunningEngine implements Engine {
 
   #heard(notice: Notice): void {
     const { stager, producer, refresher, awaiting } = this.#parts;
-    awaiting.heard(notice);
-    if (notice.t === "awaited" || notice.t === "ended") return;
+    if (awaiting.heard(notice)) return;
     // A list that was too long to send is empty, and stands for all.
     if (notice.t === "ready") producer.notice(notice.q);
     else if (notice.t === "scheduled") this.#wake(stager.name);
     else this.#wake(refresher.name);
+  }
+
+  /** The stager sleeps for up to a second, and knows nothing of these. */
+  #written(runs: readonly RunResult[]): void {
+    this.#parts.awaiting.written(runs);
+    if (runs.some(isDueSoon)) this.#wake(this.#parts.stager.name);
+  }
+
+  /** Another process may have a place for them now. */
+  #tellGivenBack(jobs: number): void {
+    if (jobs > 0) this.#parts.notifier.ready([]);
   }
 
   #wantJobs(): void {
@@ -270,4 +290,8 @@ class RunningEngine implements Engine {
     this.#parts.awaiting.listening();
     for (const name of this.#loops.keys()) this.#wake(name);
   }
+}
+
+function isDueSoon({ delayMs }: RunResult): boolean {
+  return delayMs !== undefined && delayMs < SOON_MS;
 }

@@ -1,5 +1,6 @@
 import { assert } from "../assert.ts";
 import type { Database } from "../db/database.ts";
+import type { Replaced } from "../store/replacements.ts";
 import {
   type EnqueueInput,
   enqueueJob,
@@ -30,7 +31,7 @@ export interface EnqueuerOptions {
 }
 
 /** The stager looks so often in any case. */
-const SOON_MS = 1_000;
+export const SOON_MS = 1_000;
 
 /** Takes jobs in, and tells of them. */
 export class Enqueuer {
@@ -60,9 +61,12 @@ export class Enqueuer {
       }
       const inserter = this.#inserter;
       const { database: own, tools } = this.#options;
-      const enqueuing = enqueueJob(own, { input, inserter, tools });
+      const work = new NewWork();
+      const { onReplaced } = work;
+      const enqueuing = enqueueJob(own, { input, inserter, tools, onReplaced });
       const result = await orTellSchema(own, enqueuing);
-      this.#tell([result], { committed: true });
+      work.add(result);
+      this.#tell(work, { committed: true });
       return result;
     }
     const own = database === undefined ? {} : { database };
@@ -83,31 +87,46 @@ export class Enqueuer {
     const { database: own, tools } = this.#options;
     // In the host's transaction, which may hold the only connection, nothing is
     // asked for any more.
+    const work = new NewWork();
+    const asked = { inputs, tools, onReplaced: work.onReplaced };
     const results = database === undefined
-      ? await orTellSchema(own, enqueueJobs(own, { inputs, tools }))
-      : await enqueueJobs(database, { inputs, tools, isInside: true });
-    this.#tell(results, { committed: database === undefined });
+      ? await orTellSchema(own, enqueueJobs(own, asked))
+      : await enqueueJobs(database, { ...asked, isInside: true });
+    for (const result of results) work.add(result);
+    this.#tell(work, { committed: database === undefined });
     return results;
   }
 
   /** Tells of new work: those who run it here, and the other processes. */
   #tell(
-    results: readonly EnqueueResult[],
+    { queues, isSoon }: NewWork,
     when: { readonly committed: boolean },
   ): void {
-    const queues = new Set<string>();
-    let isSoon = false;
-    for (const result of results) {
-      if (result.status !== "inserted") continue;
-      const { state, queue, runAt, insertedAt } = result.job;
-      if (state === "available") queues.add(queue);
-      else if (runAt && runAt.getTime() - insertedAt.getTime() < SOON_MS) {
-        isSoon = true;
-      }
-    }
     if (isSoon && when.committed) this.#options.onPlanned();
     if (queues.size > 0) this.#options.onReady([...queues], when);
   }
+}
+
+/** Where a call made work: of new jobs, and of some that waited longer before. */
+class NewWork {
+  readonly queues = new Set<string>();
+  /** There may be some that is due before the stager looks. */
+  isSoon = false;
+
+  add(result: EnqueueResult): void {
+    if (result.status !== "inserted") return;
+    const { state, queue, runAt, insertedAt } = result.job;
+    if (state === "available") this.queues.add(queue);
+    else if (runAt && runAt.getTime() - insertedAt.getTime() < SOON_MS) {
+      this.isSoon = true;
+    }
+  }
+
+  readonly onReplaced = ({ queue, runAt }: Replaced): void => {
+    if (runAt === null) this.queues.add(queue);
+    // The clock of this process will do for a hint.
+    else if (runAt.getTime() - Date.now() < SOON_MS) this.isSoon = true;
+  };
 }
 
 /** Code without types may hand in a name. */

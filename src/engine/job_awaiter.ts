@@ -37,7 +37,8 @@ const AWAITED_MAX = 100_000;
 /** Outputs that one statement brings. */
 const OUTPUTS_BYTES_MAX = 16 * 1_048_576;
 const FAULT_BASE_MS = 100;
-const FAULT_CAP_MS = 30_000;
+/** A process that is not started has nobody to tell it that an outage is over. */
+const FAULT_CAP_MS = 2_000;
 
 /**
  * All who wait in this process for jobs to end. One statement asks about up to
@@ -103,8 +104,13 @@ export class JobAwaiter {
 
   /** Hints can be heard from now on: look at everything, and tell who waits. */
   listening(): void {
-    for (const awaited of this.#awaited.values()) awaited.announceMs = 0;
+    this.announceAgain();
     this.hint([]);
+  }
+
+  /** Somebody may not know that we wait: the next look at each job says so. */
+  announceAgain(): void {
+    for (const awaited of this.#awaited.values()) awaited.announceMs = 0;
   }
 
   /** The database answers again. */

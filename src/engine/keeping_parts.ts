@@ -62,25 +62,27 @@ export function keepingParts(
     onNotice: signals.heard,
     onReady: signals.listening,
   });
+  const awaiting = new Awaiting({
+    database,
+    clock,
+    random,
+    onEvent,
+    sealer,
+    pollMs: set.pollMs,
+    send: (notice) => notifier.send(notice),
+    listening: () => listener.listening,
+  });
   const keeping = { database, onEvent, keepMs: set.retentionMs };
   return {
     notifier,
     listener,
-    awaiting: new Awaiting({
-      database,
-      clock,
-      random,
-      onEvent,
-      sealer,
-      pollMs: set.pollMs,
-      send: (notice) => notifier.send(notice),
-      listening: () => listener.listening,
-    }),
+    awaiting,
     stager: new Stager({ database, onEvent, onReady }),
     lifeline: new Lifeline({
       database,
       onEvent,
       onReady,
+      onEnded: (jobIds) => awaiting.ended(jobIds),
       missingAfterMs: set.heartbeatMissingMs,
     }),
     keepers: [

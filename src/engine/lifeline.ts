@@ -1,4 +1,5 @@
 import type { Database } from "../db/database.ts";
+import type { JobId } from "../domain/job.ts";
 import type { OnEvent } from "../events.ts";
 import { markMissingExecutors } from "../store/executors.ts";
 import { rescueLeases } from "../store/leases.ts";
@@ -9,6 +10,8 @@ export interface LifelineOptions {
   readonly database: Database;
   readonly onEvent: OnEvent;
   readonly onReady: (queues: readonly string[]) => void;
+  /** Is told whose last attempt is gone with its executor. */
+  readonly onEnded: (jobIds: readonly JobId[]) => void;
   readonly missingAfterMs: number;
 }
 
@@ -35,17 +38,19 @@ export class Lifeline implements Service {
   }
 
   async runOnce(): Promise<ServicePass> {
-    const { database, onEvent, onReady } = this.#options;
+    const { database, onEvent, onReady, onEnded } = this.#options;
     const missing = await markMissingExecutors(database);
     if (missing.length > 0) {
       onEvent({ type: "executors_missing", executors: missing.length });
     }
-    const { rescued, discarded, queues } = await rescueLeases(database, {
-      limit: LEASES_MAX,
-    });
+    const { rescued, discarded, queues, discardedIds } = await rescueLeases(
+      database,
+      { limit: LEASES_MAX },
+    );
     if (rescued + discarded === 0) return { worked: false };
     onEvent({ type: "jobs_rescued", rescued, discarded });
-    onReady(queues);
+    if (rescued > 0) onReady(queues);
+    onEnded(discardedIds);
     return { worked: true };
   }
 }

@@ -41,8 +41,15 @@ export interface LimiterApi {
 /** As the audit of limiters calls the host's own code. */
 const BY_CODE = "code";
 
-/** The limiters of a database. */
-export function limiterApi(database: Database): LimiterApi {
+/**
+ * The limiters of a database.
+ *
+ * @param onReady Is told when jobs of any queue may start.
+ */
+export function limiterApi(
+  database: Database,
+  { onReady = () => {} }: { readonly onReady?: () => void } = {},
+): LimiterApi {
   return {
     async coolDown({ name }, { forMs, reason, key }) {
       const { cooldownMsMax: most, reasonLengthMax } = LIMITER_BOUNDS;
@@ -62,13 +69,15 @@ export function limiterApi(database: Database): LimiterApi {
       });
     },
     async clearCooldown({ name }, { key } = {}) {
-      return await database.transaction((tx) =>
+      const ended = await database.transaction((tx) =>
         clearLimiterCooldown(tx, {
           limiter: name,
           key: keyOf(key),
           by: BY_CODE,
         })
       );
+      if (ended) onReady();
+      return ended;
     },
   };
 }

@@ -32,6 +32,8 @@ const AFTER_TRANSACTION_MS = 100;
 export class Notifier {
   readonly #options: NotifierOptions;
   readonly #queues = new Set<string>();
+  /** There is work, and nobody says in which queues. */
+  #anywhere = false;
   #stopTimer: (() => void) | null = null;
   #sending: Promise<void> | null = null;
   /** Hints that are not about work: few, so they wait in line. */
@@ -41,10 +43,11 @@ export class Notifier {
     this.#options = options;
   }
 
-  /** There is work in these queues. */
+  /** There is work in these queues; none: in any of them. */
   ready(queues: readonly string[]): void {
     this.#options.onReady(queues);
     if (!this.#options.on) return;
+    if (queues.length === 0) this.#anywhere = true;
     for (const queue of queues) this.#queues.add(queue);
     if (this.#stopTimer !== null) return;
     this.#flush();
@@ -75,8 +78,8 @@ export class Notifier {
   #flushAfter(ms: number): void {
     this.#stopTimer = this.#options.clock.after(ms, () => {
       this.#stopTimer = null;
-      if (this.#queues.size === 0) return;
-      this.#options.onReady([...this.#queues]);
+      if (this.#queues.size === 0 && !this.#anywhere) return;
+      this.#options.onReady(this.#take({ keeps: true }));
       this.#flush();
       this.#flushAfter(SPACING_MS);
     });
@@ -85,13 +88,22 @@ export class Notifier {
   /** One at a time: while the database does not answer, hints become one. */
   #flush(): void {
     if (!this.#options.on) this.#queues.clear();
-    if (this.#queues.size === 0 || this.#sending !== null) return;
-    const q = [...this.#queues];
-    this.#queues.clear();
+    if (this.#queues.size === 0 && !this.#anywhere) return;
+    if (this.#sending !== null) return;
+    const q = this.#take({ keeps: false });
     this.#sending = this.#try({ t: "ready", q }).then(() => {
       this.#sending = null;
       this.#flush();
     });
+  }
+
+  #take({ keeps }: { readonly keeps: boolean }): readonly string[] {
+    const queues = this.#anywhere ? [] : [...this.#queues];
+    if (!keeps) {
+      this.#queues.clear();
+      this.#anywhere = false;
+    }
+    return queues;
   }
 
   async #try(notice: Notice): Promise<void> {

@@ -20,8 +20,10 @@ export type Notice =
     readonly ids: readonly string[];
     readonly by: string;
   }
-  /** The ends of these jobs are written, and somebody waited for them. */
-  | { readonly t: "ended"; readonly ids: readonly string[] };
+  /** The ends of these jobs are written, and somebody may wait for them. */
+  | { readonly t: "ended"; readonly ids: readonly string[] }
+  /** This process begins to hear: whoever waits for jobs says so again. */
+  | { readonly t: "listening"; readonly by: string };
 
 /** Postgres refuses a notice of 8,000 bytes. */
 const BYTES_MAX = 7_000;
@@ -68,6 +70,10 @@ export function parseNotice(payload: string): Notice | null {
       notice.t === "awaited" && "ids" in notice && isTexts(notice.ids) &&
       "by" in notice && typeof notice.by === "string"
     ) return { t: "awaited", ids: notice.ids, by: notice.by };
+    if (
+      notice.t === "listening" && "by" in notice &&
+      typeof notice.by === "string"
+    ) return { t: "listening", by: notice.by };
     if (notice.t === "scheduled") return { t: "scheduled" };
     return notice.t === "queues" ? { t: "queues" } : null;
   } catch {

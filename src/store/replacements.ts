@@ -13,13 +13,18 @@ import {
 
 export type { JobReplacement, Overwrites } from "./replacement_rows.ts";
 
+/** A job that was overwritten. */
+export interface Replaced {
+  readonly replaced: true;
+  /** Where it waits now. */
+  readonly queue: string;
+  /** `null`: it is due. */
+  readonly runAt: Date | null;
+}
+
 /** What became of a replacement. */
 export type ReplaceAnswer =
-  | {
-    readonly replaced: true;
-    /** `null`: it is due. */
-    readonly runAt: Date | null;
-  }
+  | Replaced
   | {
     readonly replaced: false;
     /** It moved while we waited for it, and may still be waiting elsewhere. */
@@ -29,8 +34,9 @@ export type ReplaceAnswer =
 /** Of a job that waited; of others there is none. */
 interface ReplacedRow {
   readonly jobId: JobId;
-  readonly replaced: boolean;
   readonly runAt: Date | null;
+  /** `null` if nothing was replaced. */
+  readonly queue: string | null;
 }
 
 /**
@@ -124,11 +130,11 @@ export async function replaceJobs(
       select job_id from moved
     )
     select
-      job_id::text as "jobId", true as "replaced",
-      case when run_at > ${db.now} then run_at end as "runAt"
+      job_id::text as "jobId",
+      case when run_at > ${db.now} then run_at end as "runAt", queue
     from moved
     union all
-    select job_id::text, false, null from moving
+    select job_id::text, null, null from moving
   `;
   const rows = await db.query<ReplacedRow>(statement, { hot: true });
   const answers = new Map(rows.map((row) => [row.jobId, row]));
@@ -241,7 +247,9 @@ function overwritten(db: Database): Sql {
 }
 
 function toAnswer(row: ReplacedRow | undefined): ReplaceAnswer {
-  return row?.replaced
-    ? { replaced: true, runAt: row.runAt }
-    : { replaced: false, isMoving: row !== undefined };
+  if (row === undefined) return { replaced: false, isMoving: false };
+  const { queue, runAt } = row;
+  return queue === null
+    ? { replaced: false, isMoving: true }
+    : { replaced: true, queue, runAt };
 }

@@ -3,23 +3,16 @@ import assert from "node:assert/strict";
 import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import type { JobId } from "../../src/domain/job.ts";
-import { type Clock, systemClock } from "../../src/engine/clock.ts";
 import { createEngine, type Engine } from "../../src/engine/engine.ts";
 import type { EngineOptions } from "../../src/engine/engine_options.ts";
 import type { JobEnd } from "../../src/engine/job_end.ts";
 import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
-import type { Notice } from "../../src/store/notices.ts";
-import { parseNotice, sendNotice } from "../../src/store/notices.ts";
+import { sendNotice } from "../../src/store/notices.ts";
 import { type TestPostgres, usePostgres } from "../support/postgres.ts";
 import { until } from "../support/until.ts";
+import { deafToTime, watched } from "../support/watched.ts";
 
 const testPostgres = usePostgres();
-
-/** A process that looks twice and then only hears: 20 ms is its last timer. */
-const deafToTime: Clock = {
-  monotonicMs: systemClock.monotonicMs,
-  after: (ms, callBack) => ms < 25 ? systemClock.after(ms, callBack) : () => {},
-};
 
 /** Ends when the test says so. */
 function gated() {
@@ -47,40 +40,6 @@ function runnerOf(
     pollMs: 20,
     ...options,
   });
-}
-
-/** What a process sends and hears, and how often it asks how jobs ended. */
-function watched(database: Database) {
-  const sent: Notice[] = [];
-  const heard: Notice[] = [];
-  const asked: number[] = [];
-  const watching: Database = {
-    schema: database.schema,
-    now: database.now,
-    transaction: database.transaction.bind(database),
-    script: database.script.bind(database),
-    listen(channel, onNotice, onReady) {
-      const listening = database.listen?.(channel, (payload) => {
-        onNotice(payload);
-        const notice = parseNotice(payload);
-        if (notice !== null) heard.push(notice);
-      }, onReady);
-      assert.ok(listening);
-      return listening;
-    },
-    query(statement, options) {
-      const { text, values } = statement.render("yardmaster");
-      if (text.includes("pg_notify")) {
-        const notice = parseNotice(String(values[1]));
-        if (notice !== null) sent.push(notice);
-      }
-      if (text.includes("as asked (id)")) {
-        asked.push((values[0] as readonly unknown[]).length);
-      }
-      return database.query(statement, options);
-    },
-  };
-  return { database: watching, sent, heard, asked };
 }
 
 async function enqueued(
@@ -122,10 +81,9 @@ async function twoProcesses(world: TestPostgres, options: {
 
 Deno.test("a process that never looks again hears of an end that another has written", async () => {
   await using world = await testPostgres();
-  const deaf = { clock: deafToTime };
   const { worker, gates, waiter, runner, running } = await twoProcesses(
     world,
-    { waiter: deaf, runner: deaf },
+    { waiter: { clock: deafToTime() }, runner: { clock: deafToTime() } },
   );
   await runner.start();
   await waiter.start();
@@ -178,7 +136,7 @@ Deno.test("a process hears at once of an end that it writes itself, and tells no
   await using world = await testPostgres();
   const { worker, gates } = gated();
   const { database, sent } = watched(world.db);
-  const engine = runnerOf(database, worker, { clock: deafToTime });
+  const engine = runnerOf(database, worker, { clock: deafToTime() });
   await engine.start();
   const jobId = await enqueued(engine, worker, 1);
   const ended = engine.awaitJob(worker, jobId);
@@ -202,7 +160,7 @@ Deno.test("a job that is cancelled by this process is told at once, though nothi
   await using world = await testPostgres();
   const { worker } = gated();
   const { database, asked } = watched(world.db);
-  const engine = createEngine({ database, clock: deafToTime });
+  const engine = createEngine({ database, clock: deafToTime() });
   const jobId = await enqueued(engine, worker, 1);
   const ended = engine.awaitJob(jobId);
   await until("it looked twice", () => asked.length === 2);
@@ -306,7 +264,7 @@ Deno.test("a job that retention takes while nobody could look is unknown", async
   await using world = await testPostgres();
   const { worker } = gated();
   const { database, asked } = watched(world.db);
-  const engine = createEngine({ database, clock: deafToTime });
+  const engine = createEngine({ database, clock: deafToTime() });
   const jobId = await enqueued(engine, worker, 1);
   const ended = engine.awaitJob(jobId);
   await until("it looked twice", () => asked.length === 2);

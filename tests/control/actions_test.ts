@@ -290,11 +290,10 @@ for (const [state, legal] of Object.entries(LEGAL) as [JobState, string[]][]) {
       assert.equal(await stateOf(db, targetId), to);
       assert.deepEqual(
         control.notices,
-        to === "available"
-          ? [{ t: "ready", q: ["default"] }]
-          : state === "executing"
-          ? [{ t: "cancelled", ids: [targetId] }]
-          : [],
+        to === "available" ? [{ t: "ready", q: ["default"] }] : [{
+          t: state === "executing" ? "cancelled" : "ended",
+          ids: [targetId],
+        }],
       );
     }
     assert.equal((await verifyAudit(db)).ok, true);

@@ -1,6 +1,7 @@
 /** What hosts, operators and services do to jobs. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { JobId } from "../../src/domain/job.ts";
 import { insertJobs } from "../../src/store/jobs.ts";
 import { rescueLeases } from "../../src/store/leases.ts";
 import { pauseQueue, resumeQueue, scaleQueue } from "../../src/store/queues.ts";
@@ -187,6 +188,7 @@ export async function rescueSome(
     rescued: rescued.length,
     discarded: discarded.length,
     queues: [...new Set(rescued.map(({ queue }) => queue))].sort(),
+    discardedIds: discarded.map(({ id }) => id).sort(byId),
   });
 }
 
@@ -228,3 +230,7 @@ export const ON_JOBS: readonly fc.Arbitrary<Command>[] = [
   rescue,
   steer,
 ];
+
+function byId(left: JobId, right: JobId): number {
+  return Number(BigInt(left) - BigInt(right));
+}

@@ -282,11 +282,11 @@ export class Model extends Retention {
     this.tell({ jobId, attempt, kind: "replaced" });
     if (runAt === null || runAt <= this.nowMs) {
       this.#move(jobId, { state: "available", attempt });
-      return { replaced: true, runAt: null };
+      return { replaced: true, queue: job.queue, runAt: null };
     }
     const state = isRetry && mode !== "keep_last" ? "retryable" : "scheduled";
     this.#move(jobId, { state, attempt, runAt });
-    return { replaced: true, runAt: new Date(runAt) };
+    return { replaced: true, queue: job.queue, runAt: new Date(runAt) };
   }
 
   /** The queues of what became due, in order of the longest due. */

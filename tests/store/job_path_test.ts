@@ -265,7 +265,12 @@ Deno.test("rescueLeases() brings back the work of a missing executor, and discar
   assert.deepEqual(await markMissingExecutors(db), [dead]);
   const rescue = await rescueLeases(db, { limit: 10 });
 
-  assert.deepEqual(rescue, { rescued: 1, discarded: 1, queues: ["default"] });
+  assert.deepEqual(rescue, {
+    rescued: 1,
+    discarded: 1,
+    queues: ["default"],
+    discardedIds: [last],
+  });
   assert.deepEqual(await standing(db), {
     [again]: "available",
     [last]: "discarded",

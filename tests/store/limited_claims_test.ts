@@ -267,7 +267,7 @@ Deno.test("a replaced job waits for the partition of its new args", async () => 
     overwrites: { mode: "replace", fields: ["args"] },
     insert: { ...insert, maxAttempts: 3, args: { customer: 2 } },
   }]);
-  assert.deepEqual(answer, { replaced: true, runAt: null });
+  assert.deepEqual(answer, { replaced: true, queue: "default", runAt: null });
   const executorId = await givenExecutor(db);
   assert.equal((await claimLimited(db, executorId)).length, 1);
   assert.deepEqual(

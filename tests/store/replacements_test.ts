@@ -116,7 +116,7 @@ Deno.test("replaceJobs() overwrites the fields it names while the job waits, and
   const replacement = with_({ mode: "replace", fields }, { jobId });
   const inFive = new Date(db.nowAt().getTime() + 5_000);
   assert.deepEqual(await replaceJobs(db, [replacement]), [
-    { replaced: true, runAt: inFive },
+    { replaced: true, queue: "default", runAt: inFive },
   ]);
   assert.deepEqual(await story(db, jobId), {
     queue: "default",
@@ -136,7 +136,7 @@ Deno.test("replaceJobs() overwrites the fields it names while the job waits, and
     insert: INSERT,
   });
   assert.deepEqual(await replaceJobs(db, [back]), [
-    { replaced: true, runAt: null },
+    { replaced: true, queue: "default", runAt: null },
   ]);
   assert.equal((await story(db, jobId)).place, "ready default work 4 0");
   await cancelJob(db, { jobId, principal: null });
@@ -195,13 +195,13 @@ Deno.test("replaceJobs() of a debounce puts a job off until its longest wait, an
       Math.min(db.nowAt().getTime() + 5_000, longest.getTime()),
     );
     assert.deepEqual(await replaceJobs(db, [debounced]), [
-      { replaced: true, runAt },
+      { replaced: true, queue: "default", runAt },
     ]);
     assert.equal(runAt.getTime() - db.nowAt().getTime(), left);
     db.advanceMs(left === 5_000 ? 4_000 : 3_000);
   }
   assert.deepEqual(await replaceJobs(db, [debounced]), [
-    { replaced: true, runAt: null },
+    { replaced: true, queue: "default", runAt: null },
   ]);
   assert.equal((await story(db, jobId)).place, "ready default work 0 0");
 });
@@ -213,7 +213,7 @@ Deno.test("replaceJobs() of a debounce gives a job that failed the newest args, 
   const { runAt } = await story(db, jobId);
   const debounced = with_({ mode: "debounce", maxWaitMs: null }, { jobId });
   assert.deepEqual(await replaceJobs(db, [debounced]), [
-    { replaced: true, runAt },
+    { replaced: true, queue: "default", runAt },
   ]);
   const after = await story(db, jobId);
   assert.deepEqual(after.args, { n: 2 });
@@ -237,7 +237,10 @@ Deno.test("replaceJobs() of several for one job writes what they would one by on
     with_({ mode: "debounce", maxWaitMs: null }, of(NEWEST)),
   ]);
   const runAt = new Date(db.nowAt().getTime() + 5_000);
-  assert.deepEqual(answers, Array(3).fill({ replaced: true, runAt }));
+  assert.deepEqual(
+    answers,
+    Array(3).fill({ replaced: true, queue: "other", runAt }),
+  );
   const { args, tags, priority, told } = await story(db, jobId);
   assert.deepEqual([args, tags, priority, told], [{ n: 2 }, ["b"], 7, 1]);
 });
