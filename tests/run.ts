@@ -28,6 +28,7 @@ const LAST_WORDS_MS = 10_000;
 const BESIDE = /^tests\/(lanes|simulation)\//;
 /** Their tests measure time: one file after the other, and nothing beside. */
 const ALONE = /^tests\/(chaos|browser)\//;
+const SAME_WORLDS = "tests/support/same_worlds.ts";
 /** It takes as long as all that run beside it. */
 const LONGEST = "tests/lanes/pooled_test.ts";
 
@@ -146,7 +147,7 @@ async function runStep({ name, files, docs = false }: Step, options: {
     [
       ...["test", "-A", "--quiet", `--junit-path=${junit}`],
       // A line then says all of a test, also when two processes print.
-      docs ? "--doc" : "--parallel",
+      ...(docs ? ["--doc"] : ["--parallel", `--preload=${SAME_WORLDS}`]),
       ...files,
     ],
     { ...environment, DENO_JOBS: "2" },

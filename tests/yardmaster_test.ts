@@ -28,7 +28,7 @@ async function processWith(
     notify: false,
     ...(cron !== undefined && { cron }),
   });
-  await yard.tick({ budgetMs: 100, maxJobs: 1 });
+  await yard.tick({ budgetMs: 60_000, maxJobs: 1 });
   return yard;
 }
 

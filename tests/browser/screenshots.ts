@@ -32,7 +32,7 @@ async function openShop() {
     database: ago(db, 14 * MINUTE_MS),
     sessionSecret,
   });
-  await earlier.yard.tick({ budgetMs: 200, maxJobs: 0 });
+  await earlier.yard.tick({ budgetMs: 60_000, maxJobs: 0 });
   const shop = await givenShop(db);
   await givenChanges(earlier.yard, shop);
   const server = listen(host.fetch);

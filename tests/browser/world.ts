@@ -73,7 +73,7 @@ async function openWorld(
 ): Promise<World> {
   const host = await createDemoHost({ database: db, sessionSecret: "secret" });
   // Declares what code declares. Nothing runs: what a test sees stays as it is.
-  await host.yard.tick({ budgetMs: 200, maxJobs: 0 });
+  await host.yard.tick({ budgetMs: 60_000, maxJobs: 0 });
   const shop = await givenShop(db);
   const server = listen(host.fetch);
   const cookie = (person: PersonId) => sessionOf(server.origin, person);

@@ -67,7 +67,7 @@ async function ended(
   const id = done.status === "inserted" ? done.job.id : "0";
   for (let tick = 0; tick < 5; tick++) {
     db.advanceMs(MINUTE_MS);
-    await engine.tick({ budgetMs: 5_000 });
+    await engine.tick({ budgetMs: 60_000 });
     if ((await findExplainFacts(db, id))?.job.finishedAt !== null) return id;
   }
   throw new Error("The job did not end within five ticks");

@@ -69,7 +69,7 @@ Deno.test("awaitJob() resolves with what a completed job left", async () => {
   const engine = engineOf(db, { workers: [sum] });
   const jobId = await enqueued(engine, sum);
   const ended = engine.awaitJob(sum, jobId);
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   const end = await ended;
   assert.ok(end.status === "completed" && end.output.status === "found");
   const { total } = end.output.output;
@@ -97,7 +97,7 @@ Deno.test("awaitJob() tells how a job ended that did not complete, and what was 
   for (const worker of workers) ids.push(await enqueued(engine, worker));
   const waiting = await enqueued(engine, workers[0] as AnyWorker);
   assert.ok(await engine.cancel(waiting));
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   const ends = [];
   for (const id of [...ids, waiting]) ends.push(await engine.awaitJob(id));
   const finishedAt = db.nowAt();
@@ -272,12 +272,12 @@ Deno.test("a job that waits for another attempt has not ended, and the first end
   });
   const engine = engineOf(db, { workers: [second] });
   const jobId = await enqueued(engine, second);
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   assert.deepEqual(await engine.awaitJob(jobId, { timeoutMs: 50 }), {
     status: "timed_out",
   });
   db.advanceMs(60_000);
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   const end = await engine.awaitJob(second, jobId);
   assert.ok(end.status === "completed" && end.output.status === "found");
   assert.deepEqual([end.attempt, end.output.output], [2, { runs: 2 }]);
@@ -293,7 +293,7 @@ Deno.test("a job that waits for another attempt has not ended, and the first end
   await db.query(sql`update yardmaster.ready set worker = 'silent'`);
   const silent = defineWorker({ name: "silent", perform: () => {} });
   const other = engineOf(db, { workers: [silent] });
-  await other.tick({ budgetMs: 5_000 });
+  await other.tick({ budgetMs: 60_000 });
   const third = await engine.awaitJob(jobId);
   assert.ok(third.status === "completed");
   assert.deepEqual(third.output, { status: "none", why: "not_recorded" });
@@ -310,7 +310,7 @@ Deno.test("an output that expired before it was awaited is told so", async () =>
   });
   const engine = engineOf(db, { workers: [brief] });
   const jobId = await enqueued(engine, brief);
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   db.advanceMs(60_000);
   const end = await engine.awaitJob(jobId);
   assert.ok(end.status === "completed");
@@ -335,7 +335,7 @@ Deno.test("stop() looks once more, tells those who still wait, and leaves nothin
   const done = engine.awaitJob(ends);
   await until("the first look was had", () => asked.length === 1);
   const other = engineOf(db, { workers: [note] });
-  await other.tick({ budgetMs: 5_000 });
+  await other.tick({ budgetMs: 60_000 });
   await engine.stop();
   assert.deepEqual(await stopped, { status: "stopped" });
   assert.equal((await done).status, "completed");

@@ -57,7 +57,7 @@ async function storedEntry(db: TestDb) {
 
 Deno.test("an entry that code declares is stored without its secrets, and its jobs have what is encrypted", async () => {
   await using db = await testDb();
-  await yardOf(db).tick({ budgetMs: 100 });
+  await yardOf(db).tick({ budgetMs: 60_000 });
   const { args: stored, meta } = await storedEntry(db);
   assert.deepEqual(Object.keys(stored).sort(), [SEALED_KEY, "scope"].sort());
   assert.deepEqual(meta[REDACTED_KEY], ["token"]);
@@ -72,25 +72,25 @@ Deno.test("an entry that code declares is stored without its secrets, and its jo
 
 Deno.test("an entry stays as it is when nothing but its encryption would change", async () => {
   await using db = await testDb();
-  await yardOf(db, OLD_KEYS).tick({ budgetMs: 100 });
+  await yardOf(db, OLD_KEYS).tick({ budgetMs: 60_000 });
   const before = await storedEntry(db);
   db.advanceMs(60_000);
-  await yardOf(db).tick({ budgetMs: 100 });
+  await yardOf(db).tick({ budgetMs: 60_000 });
   assert.deepEqual(await storedEntry(db), before);
 
   const changed = { ...entry, args: { ...args, pin: "another" } };
-  await yardOf(db, BOTH_KEYS, changed).tick({ budgetMs: 100 });
+  await yardOf(db, BOTH_KEYS, changed).tick({ budgetMs: 60_000 });
   const after = await storedEntry(db);
   assert.notDeepEqual(after.args, before.args);
 
   // Without the key nobody can tell: it is written anew.
-  await yardOf(db, NEW_KEYS, changed).tick({ budgetMs: 100 });
+  await yardOf(db, NEW_KEYS, changed).tick({ budgetMs: 60_000 });
   await yardOf(db, {
     ...NEW_KEYS,
     current: "x",
     keys: { x: new Uint8Array(32) },
   }, changed)
-    .tick({ budgetMs: 100 });
+    .tick({ budgetMs: 60_000 });
   const [, sealed] = Object.entries((await storedEntry(db)).args)
     .find(([name]) => name === SEALED_KEY) ?? [];
   assert.equal((sealed as { key: string }).key, "x");

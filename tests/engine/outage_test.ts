@@ -285,9 +285,9 @@ Deno.test("start() fails when the database can not be reached, and may be tried 
     notify: false,
   });
   await assert.rejects(engine.start(), /connection refused/);
-  await assert.rejects(engine.tick({ budgetMs: 100 }), /connection refused/);
+  await assert.rejects(engine.tick({ budgetMs: 60_000 }), /connection refused/);
   fault = null;
-  assert.ok((await engine.tick({ budgetMs: 5_000 })).done);
+  assert.ok((await engine.tick({ budgetMs: 60_000 })).done);
 });
 
 Deno.test("a statement that never answers is given up, and cancelled where the driver can", async () => {

@@ -37,7 +37,7 @@ async function leave(db: Database, worker: AnyWorker): Promise<JobOutput> {
   });
   const enqueued = await engine.enqueue(worker as never, {} as never);
   assert.ok(enqueued.status === "inserted");
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   await engine.stop();
   return await outputReader(db)(enqueued.job);
 }
@@ -231,14 +231,14 @@ Deno.test("readOutput() finds the output of the last attempt that left one, afte
     const found = await outputReader(db)(jobId);
     return found.status === "found" ? [found.attempt, found.output] : found;
   };
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   assert.deepEqual(await read(), [1, { keep: "first" }]);
 
   await retryJob(db, { jobId, principal: "ann" });
   assert.deepEqual(await read(), [1, { keep: "first" }]);
   answer = { keep: "second" };
   db.advanceMs(1_000);
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   assert.deepEqual(await read(), [2, { keep: "second" }]);
   const [row] = await db.query<{ recordedAt: Date }>(sql`
     select recorded_at as "recordedAt" from yardmaster.outputs

@@ -65,7 +65,7 @@ async function givenOutput(db: TestDb, keys = BOTH_KEYS) {
   const { engine } = engineOf(db, { keys });
   const enqueued = await engine.enqueue(issue, { who: SECRET });
   assert.ok(enqueued.status === "inserted");
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   return { engine, jobId: enqueued.job.id };
 }
 
@@ -108,7 +108,7 @@ Deno.test("any JSON value can be an encrypted output, also one that looks like o
     const { engine, events } = engineOf(db, { workers: [worker] });
     const enqueued = await engine.enqueue(worker, {});
     assert.ok(enqueued.status === "inserted");
-    await engine.tick({ budgetMs: 5_000 });
+    await engine.tick({ budgetMs: 60_000 });
     const found = await outputReader(db, new Sealer(BOTH_KEYS))(enqueued.job);
     assert.ok(found.status === "found", JSON.stringify([value, found]));
     assert.deepEqual(found.output, value);
@@ -126,7 +126,7 @@ Deno.test("limitBytes counts what was returned, and not what is stored", async (
   });
   const { engine, events } = engineOf(db, { workers: [worker] });
   for (const size of sizes) await engine.enqueue(worker, { size });
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   const rows = await db.query<{ bytes: number; stored: boolean }>(sql`
     select bytes, octet_length(output::text) > 100 as "stored"
     from yardmaster.outputs
@@ -230,7 +230,7 @@ Deno.test("after an operator's retry the later output is read, with its own atte
   await retryJob(db, { jobId, principal: "ann" });
   const read = outputReader(db, new Sealer(BOTH_KEYS));
   assert.equal((await read(jobId)).status, "found");
-  await engine.tick({ budgetMs: 5_000 });
+  await engine.tick({ budgetMs: 60_000 });
   const found = await read(jobId);
   assert.ok(found.status === "found");
   assert.equal(found.attempt, 2);
@@ -276,7 +276,7 @@ Deno.test("an output that could be taken for an encrypted one is dropped and tol
     const { engine, events } = engineOf(db, { workers: [worker] });
     const enqueued = await engine.enqueue(worker, {});
     assert.ok(enqueued.status === "inserted");
-    await engine.tick({ budgetMs: 5_000 });
+    await engine.tick({ budgetMs: 60_000 });
     const found = await outputReader(db)(enqueued.job);
     const dropped = events.find(({ type }) => type === "output_dropped");
     const why = dropped?.type === "output_dropped" ? dropped.why : null;

@@ -75,7 +75,7 @@ async function pauseNightlySync(host: Host): Promise<void> {
   await until("a receipt was sent", async () => {
     const jobs = await visitor.open("/ops/jobs/jobs?state=completed");
     return /send_receipt/.test(jobs.text);
-  }, { limitMs: 15_000, lookMs: 100 });
+  }, { lookMs: 100 });
   const entry = await visitor.open("/ops/jobs/cron/nightly_sync");
   const preview = await visitor.send(
     formWith(entry, { action: "pause_cron_entry" }),

@@ -22,14 +22,14 @@ for (const htmx of [false, true]) {
   Deno.test(`first session on PGlite ${how}`, async () => {
     await using db = await testDb();
     const { host, visitor } = await signedIn(db, htmx);
-    await host.yard.tick({ budgetMs: 500 });
+    await host.yard.tick({ budgetMs: 60_000 });
 
     await pauseNightlySync(visitor, db);
 
     // 02:00 passes twice, and nothing fires.
     for (const _ of [1, 2]) {
       db.advanceMs(24 * HOUR_MS);
-      await host.yard.tick({ budgetMs: 500 });
+      await host.yard.tick({ budgetMs: 60_000 });
     }
     assert.deepEqual(
       await db.query(sql`
@@ -61,7 +61,7 @@ for (const htmx of [false, true]) {
 Deno.test("first session: a viewer sees everything and can change nothing", async () => {
   await using db = await testDb();
   const { host, visitor } = await signedIn(db, false, "viewer");
-  await host.yard.tick({ budgetMs: 500 });
+  await host.yard.tick({ budgetMs: 60_000 });
 
   const entry = await visitor.open(CRON);
   assert.equal(entry.status, 200);

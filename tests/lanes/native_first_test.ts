@@ -13,7 +13,7 @@ Deno.test("native first: every link of every page leads to a page of ours", asyn
   await using db = await testDb();
   const host = await createDemoHost({ database: db, sessionSecret: "secret" });
   await seed(host.yard);
-  await host.yard.tick({ budgetMs: 500 });
+  await host.yard.tick({ budgetMs: 60_000 });
   const visitor = new Visitor(host.fetch);
   const signIn = await visitor.open("/sign-in");
   await visitor.send({ ...formTo(signIn, "/sign-in"), fields: {} }, {

@@ -81,6 +81,7 @@ async function runThrough(
     const run = await new Deno.Command(Deno.execPath(), {
       args: [
         ...["test", "-A", "--no-check", "--quiet", "--parallel"],
+        "--preload=tests/support/same_worlds.ts",
         ...[`--junit-path=${junit}`, ...files],
       ],
       cwd: ROOT,
