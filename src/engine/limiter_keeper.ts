@@ -31,6 +31,8 @@ export class LimiterKeeper implements Service {
   readonly #options: LimiterKeeperOptions;
   /** Ready jobs up to here were looked at. */
   #throughId: JobId | null = null;
+  /** Partitions that were counted up to then were looked at. */
+  #throughUs: `${bigint}` | null = null;
 
   constructor(options: LimiterKeeperOptions) {
     this.#options = options;
@@ -46,10 +48,15 @@ export class LimiterKeeper implements Service {
     this.#throughId = throughId;
     if (moved > 0) onReady(queues);
     await pruneStaleLanes(database);
+    const { pruned, throughUs } = await pruneLimiterPartitions(database, {
+      limit,
+      afterUs: this.#throughUs,
+    });
+    this.#throughUs = throughUs;
     const counts = [
       moved,
+      pruned,
       await pruneLimiterGrants(database, { limit }),
-      await pruneLimiterPartitions(database, { limit }),
       await pruneLimiterFacts(database, { keepMs, limit }),
     ];
     return { worked: counts.some((count) => count >= limit) };

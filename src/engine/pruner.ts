@@ -10,7 +10,10 @@ import {
   pruneExecutors,
   pruneOldEvents,
 } from "../store/retention.ts";
-import { pruneUniqueKeys } from "../store/unique_keys.ts";
+import {
+  forgetClaimsOfGoneJobs,
+  pruneUniqueKeys,
+} from "../store/unique_keys.ts";
 import type { Service, ServicePass } from "./service.ts";
 
 /** What the pruner needs. */
@@ -34,6 +37,12 @@ export class Pruner implements Service {
   readonly name = "pruner";
   readonly intervalMs = INTERVAL_MS;
   readonly #options: PrunerOptions;
+  /**
+   * Claims up to here were looked at. It begins anywhere, as keys are mostly
+   * digests: processes look at different ones, and one that never lives long
+   * enough to come to the end does not always look at the same.
+   */
+  #claimsThrough: string | null = crypto.randomUUID();
 
   constructor(options: PrunerOptions) {
     this.#options = options;
@@ -50,15 +59,28 @@ export class Pruner implements Service {
       await pruneOldEvents(database, pruning),
       await emptyOutputs(database, { limit: BATCH_MAX }),
       await pruneEmptyOutputs(database, { limit: BATCH_MAX }),
-      await pruneUniqueKeys(database, {
-        goneBeforeMs: keepMs,
-        limit: BATCH_MAX,
-      }),
+      await pruneUniqueKeys(database, { limit: BATCH_MAX }),
+      await this.#forgetClaims(),
       await pruneReceipts(database, { limit: BATCH_MAX }),
       await pruneExecutors(database, pruning),
       await pruneCronSlots(database, pruning),
       await pruneCoverage(database, pruning),
     ];
     return { worked: [jobs, ...rest].some((count) => count >= BATCH_MAX) };
+  }
+
+  /**
+   * A part at a time. It goes on at once where a tenth of a part is forgotten,
+   * so that there are never many more of them than that.
+   */
+  async #forgetClaims(): Promise<number> {
+    const { database, keepMs } = this.#options;
+    const { forgotten, throughKey } = await forgetClaimsOfGoneJobs(database, {
+      goneBeforeMs: keepMs,
+      limit: BATCH_MAX,
+      afterKey: this.#claimsThrough,
+    });
+    this.#claimsThrough = throughKey;
+    return forgotten;
   }
 }

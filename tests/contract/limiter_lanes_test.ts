@@ -87,7 +87,7 @@ Deno.test("pruneLimiterPartitions() keeps what has not come back, however long t
   await givenWork(db, [{}]);
   assert.equal((await claimLimited(db, executorId)).length, 1);
   db.advanceMs(20 * 3_600_000);
-  assert.equal(await pruneLimiterPartitions(db, { limit: 10 }), 0);
+  assert.equal((await pruneLimiterPartitions(db, { limit: 10 })).pruned, 0);
   db.advanceMs(5 * 3_600_000);
-  assert.equal(await pruneLimiterPartitions(db, { limit: 10 }), 1);
+  assert.equal((await pruneLimiterPartitions(db, { limit: 10 })).pruned, 1);
 });

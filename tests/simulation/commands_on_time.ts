@@ -23,7 +23,10 @@ import {
   pruneExecutors,
   pruneOldEvents,
 } from "../../src/store/retention.ts";
-import { pruneUniqueKeys } from "../../src/store/unique_keys.ts";
+import {
+  forgetClaimsOfGoneJobs,
+  pruneUniqueKeys,
+} from "../../src/store/unique_keys.ts";
 import { until } from "../support/until.ts";
 import { rescueSome } from "./commands_on_jobs.ts";
 import { type Command, pick, type Step, step, turn } from "./step.ts";
@@ -167,7 +170,8 @@ const prune = turn.map((on) =>
       [
         await pruneDefaultPartitions(db, pruning),
         await pruneOldEvents(db, pruning),
-        await pruneUniqueKeys(db, claims),
+        await pruneUniqueKeys(db, { limit: LIMIT }) +
+        (await forgetClaimsOfGoneJobs(db, claims)).forgotten,
         await pruneExecutors(db, pruning),
       ],
       [

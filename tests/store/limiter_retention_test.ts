@@ -53,12 +53,12 @@ Deno.test("pruneLimiterPartitions() deletes what is unused again, and nothing th
     extendsOnly: false,
   });
 
-  assert.equal(await pruneLimiterPartitions(db, { limit }), 0);
+  assert.equal((await pruneLimiterPartitions(db, { limit })).pruned, 0);
   db.advanceMs(HOUR_MS + 1);
-  assert.equal(await pruneLimiterPartitions(db, { limit }), 1);
+  assert.equal((await pruneLimiterPartitions(db, { limit })).pruned, 1);
   assert.deepEqual(await keys(db), ["cools", "held", "waits"]);
   db.advanceMs(2 * HOUR_MS);
-  assert.equal(await pruneLimiterPartitions(db, { limit }), 1);
+  assert.equal((await pruneLimiterPartitions(db, { limit })).pruned, 1);
 });
 
 Deno.test("a partition that was pruned gives no more than one that was not", async () => {
@@ -69,7 +69,7 @@ Deno.test("a partition that was pruned gives no more than one that was not", asy
   assert.equal((await claimLimited(db, executorId)).length, 5);
   db.advanceMs(HOUR_MS + 1);
   // Jobs wait for it: it stays.
-  assert.equal(await pruneLimiterPartitions(db, { limit }), 0);
+  assert.equal((await pruneLimiterPartitions(db, { limit })).pruned, 0);
   assert.equal((await claimLimited(db, executorId)).length, 5);
 });
 

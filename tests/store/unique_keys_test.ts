@@ -7,7 +7,10 @@ import {
   type JobUnique,
 } from "../../src/store/jobs.ts";
 import { cancelJob, retryJob } from "../../src/store/transitions.ts";
-import { pruneUniqueKeys } from "../../src/store/unique_keys.ts";
+import {
+  forgetClaimsOfGoneJobs,
+  pruneUniqueKeys,
+} from "../../src/store/unique_keys.ts";
 import { type TestDb, usePGlite } from "../support/pglite.ts";
 
 const testDb = usePGlite();
@@ -83,19 +86,46 @@ Deno.test("insertJobs() finds a holder that was taken back from its end", async 
   assert.deepEqual([answer.status, answer.jobId], ["conflict", jobId]);
 });
 
-Deno.test("pruneUniqueKeys() forgets what has expired and what is held by nobody", async () => {
+Deno.test("pruneUniqueKeys() forgets what has expired, and forgetClaimsOfGoneJobs() what is held by nobody", async () => {
   await using db = await testDb();
   await enqueue(db, { key: "short", periodMs: 1_000 });
   const { jobId } = await enqueue(db, { key: "gone" });
   await enqueue(db, { key: "kept" });
   await db.query(sql`delete from yardmaster.jobs where id = ${jobId}::bigint`);
   db.advanceMs(2_000);
+  assert.equal(await pruneUniqueKeys(db, { limit: 10 }), 1);
+  // A job that was inserted so lately can not be gone.
+  const { forgotten } = await forgetClaimsOfGoneJobs(db, {
+    goneBeforeMs: 3_000,
+    limit: 10,
+  });
+  assert.equal(forgotten, 0);
   const pruning = { goneBeforeMs: 500, limit: 10 };
-  assert.equal(await pruneUniqueKeys(db, pruning), 2);
+  assert.deepEqual(await forgetClaimsOfGoneJobs(db, pruning), {
+    forgotten: 1,
+    throughKey: null,
+  });
   assert.deepEqual(
     await db.query(sql`select key from yardmaster.unique_keys`),
     [{ key: "kept" }],
   );
+});
+
+Deno.test("forgetClaimsOfGoneJobs() that may forget fewer than there are goes on behind the last of them", async () => {
+  await using db = await testDb();
+  for (const key of ["a", "b", "c", "d"]) await enqueue(db, { key });
+  await db.query(sql`delete from yardmaster.jobs`);
+  db.advanceMs(2_000);
+  const pruning = { goneBeforeMs: 500, limit: 2 };
+  const first = await forgetClaimsOfGoneJobs(db, { ...pruning, afterKey: "a" });
+  assert.deepEqual(first, { forgotten: 2, throughKey: "c" });
+  const second = await forgetClaimsOfGoneJobs(db, {
+    ...pruning,
+    afterKey: first.throughKey,
+  });
+  assert.deepEqual(second, { forgotten: 1, throughKey: null });
+  // At the end it begins anew.
+  assert.equal((await forgetClaimsOfGoneJobs(db, pruning)).forgotten, 1);
 });
 
 Deno.test("insertJobs() looks at no lease for a key whose holder has ended, or waits", async () => {
