@@ -22,35 +22,71 @@ export interface Yardmaster {
    * of processes may call it at once.
    *
    * @throws {SchemaVersionError} If this code can not work with the schema.
+   * @throws {TablesHeldError} If somebody holds a table for longer than about half
+   * a minute; it says who.
    */
   migrate(): Promise<MigrationReport>;
   /**
    * Runs jobs and fires cron entries until {@linkcode Yardmaster.stop}.
    *
+   * @throws {DatabaseSettingsError} If statements do not work on its connections.
    * @throws {SchemaVersionError} If this code can not work with the schema.
    */
   start(): Promise<void>;
-  /** Claims nothing more, lets runs end for `graceMs` (15 s), gives back the rest. */
+  /**
+   * Claims nothing more, lets runs end for `graceMs` (15,000 when left out), and
+   * then aborts them and gives their jobs back, which burns no attempt. Call it
+   * before you close the database.
+   */
   stop(options?: { readonly graceMs?: number }): Promise<void>;
   /**
    * Does once what a started one does all the time: for hosts with no process of
-   * their own, such as an edge host with a trigger.
+   * their own, such as an edge host with a trigger. A call that comes while
+   * another is under way joins it, and is told what that one did.
+   *
+   * @throws {TypeError} If this one is started.
+   * @throws {SchemaVersionError} If this code can not work with the schema.
    */
   tick(options: TickOptions): Promise<TickReport>;
-  /** Enqueues a job. What is wrong with it is an answer, not an exception. */
+  /**
+   * Enqueues a job. The answer has a `status`: `inserted` with the job,
+   * `conflict` with the one that is there already, `invalid` with what is wrong
+   * with args or options, or `blocked` by a limiter.
+   *
+   * With `options.database`, an adapter around the transaction that the host has
+   * open, the job commits with it.
+   *
+   * @throws What the database throws. Then it is not known whether the job is
+   * there, unless the statement was a part of a transaction of yours.
+   */
   enqueue<Input>(
     worker: Worker<Input, unknown>,
     args: Input,
     options?: EnqueueOptions,
   ): Promise<EnqueueResult>;
-  /** Enqueues many in one statement for each 10,000; one answer for each. */
+  /**
+   * Enqueues many, in one statement for each 10,000: one answer for each, in
+   * their order. Those that are not valid keep none of the others back.
+   *
+   * @throws What the database throws, as `enqueue` does.
+   */
   enqueueMany<const Workers extends readonly AnyWorker[]>(
     inputs: EnqueueInputs<Workers>,
     options?: { readonly database?: Database },
   ): Promise<EnqueueResult[]>;
-  /** Cancels a job wherever it waits or runs; false if it ended already. */
+  /**
+   * Cancels a job wherever it waits or runs, on the host's own behalf: it asks
+   * nobody and leaves no audit event. A run of it is told by its signal, and what
+   * it still reports is not accepted.
+   *
+   * @returns False if it has ended already, or does not exist.
+   */
   cancel(jobId: JobId): Promise<boolean>;
-  /** Tells why a job is not running, and what can be done; null if unknown. */
+  /**
+   * Tells why a job is not running, on what that rests, when it runs at the
+   * earliest and what can be done; `null` if there is no such job. It shows every
+   * value as it is, and asks nobody for permission.
+   */
   explain(jobId: JobId): Promise<JobExplanation | null>;
   /**
    * Reads what the run of a job left, if its worker has `recordOutput`; or tells

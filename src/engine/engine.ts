@@ -15,7 +15,6 @@ import {
   ENGINE_DEFAULTS,
   type EngineOptions,
 } from "./engine_options.ts";
-import type { Engine } from "./engine_interface.ts";
 import { type EngineParts, engineParts } from "./engine_parts.ts";
 import { Fingerprints } from "./fingerprints.ts";
 import { LimiterDeclarer } from "./limiter_declarer.ts";
@@ -25,8 +24,6 @@ import type { AwaitJob } from "./job_end.ts";
 import { windDown, within } from "./wind_down.ts";
 import type { AnyWorker, Worker } from "./worker.ts";
 
-export type { Engine } from "./engine_interface.ts";
-
 const GRACE_MS = 15_000;
 const ANSWER_MS = 10_000;
 /** Makes an engine. Nothing happens before it is started or ticks. */
@@ -35,10 +32,11 @@ export function createEngine(options: EngineOptions): Engine {
   const clock = options.clock ?? systemClock;
   const ms = options.statementMs ?? ENGINE_DEFAULTS.statementMs;
   const database = withDeadline(options.database, { clock, ms });
-  return new RunningEngine({ ...options, clock, database });
+  return new Engine({ ...options, clock, database });
 }
 
-class RunningEngine implements Engine {
+/** Runs jobs, and takes them in: what of `Yardmaster` is about jobs. */
+export class Engine {
   readonly #options: EngineOptions;
   readonly #enqueuer: Enqueuer;
   readonly #limiters: LimiterDeclarer;
@@ -96,6 +94,7 @@ class RunningEngine implements Engine {
     return this.#parts.awaiting.awaitJob;
   }
 
+  /** Of this process; `null` while it runs nothing. */
   get executorId(): number | null {
     return this.#parts.heartbeat.executorId;
   }
@@ -181,6 +180,7 @@ class RunningEngine implements Engine {
     return true;
   }
 
+  /** Passes a hint on, to this process and to the others. */
   notify(notice: Notice): void {
     if (notice.t === "ready") this.#parts.notifier.ready(notice.q);
     else this.#parts.notifier.send(notice);
