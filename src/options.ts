@@ -42,11 +42,11 @@ export interface QueueOptions {
 export interface ExecutorOptions {
   /** As it is shown, up to 128 characters; made from the host when left out. */
   readonly name?: string;
-  /** Between two heartbeats; 15,000 when left out. */
+  /** Milliseconds between two heartbeats; 15,000 when left out. */
   readonly heartbeatMs?: number;
-  /** Without a heartbeat for so long it is shown as late; 45,000 when left out. */
+  /** Without a heartbeat for so many milliseconds it is late; 45,000. */
   readonly lateMs?: number;
-  /** After so long its work is taken back; 120,000 when left out. */
+  /** After so many its work is taken back; 120,000 when left out. */
   readonly missingMs?: number;
 }
 
@@ -86,9 +86,15 @@ export interface YardmasterOptions {
   readonly runbook?: Runbook;
   /** How this process says that it lives. */
   readonly executor?: ExecutorOptions;
-  /** How long jobs that ended stay visible; 7 days when left out. */
+  /**
+   * How long jobs that ended stay visible, in milliseconds: a minute to 400 days;
+   * 7 days when left out.
+   */
   readonly retentionMs?: number;
-  /** Between two looks for work while there is none; 1,000 when left out. */
+  /**
+   * Between two looks for work while there is none, in milliseconds: 10 to a day;
+   * 1,000 when left out.
+   */
   readonly pollMs?: number;
   /** Sends and hears hints about new work; `true` when left out. */
   readonly notify?: boolean;

@@ -22,15 +22,15 @@ import type { Issue } from "./standard_schema.ts";
 
 /** How a job is enqueued; what is left out is as its worker says. */
 export interface EnqueueOptions {
-  /** Not before this instant. */
+  /** Not before this instant; one that is past means at once. */
   readonly runAt?: Date;
-  /** Not before so many milliseconds from now, by the database's clock. */
+  /** Milliseconds from now, by the database's clock; not beside `runAt`. */
   readonly delayMs?: number;
-  /** Where it waits. */
+  /** Where it waits: 1 to 128 characters. */
   readonly queue?: string;
   /** 0 (first) to 9. */
   readonly priority?: number;
-  /** 1 to 1,000. */
+  /** Attempts before it is discarded: 1 to 1,000. */
   readonly maxAttempts?: number;
   /** Trimmed, lower-cased and without repetitions; added to the worker's. */
   readonly tags?: readonly string[];
@@ -48,7 +48,7 @@ export interface EnqueueOptions {
    * came with a request. For any worker.
    */
   readonly idempotencyKey?: string;
-  /** From now; after that the job is cancelled, running or not. */
+  /** Milliseconds from now; then the job is cancelled, running or not. */
   readonly deadlineMs?: number;
   /** A handle on the host's own open transaction: the job commits with it. */
   readonly database?: Database;

@@ -8,9 +8,12 @@ const INTERVAL_MS = 1_000;
 
 /** How much one tick may do. */
 export interface TickOptions {
-  /** Then what still runs is told to stop, and goes back. */
+  /**
+   * How long it may take, in milliseconds. What still runs then is told
+   * `shutdown`, and goes back without burning an attempt.
+   */
   readonly budgetMs: number;
-  /** Jobs to run at most. */
+  /** Jobs to run at most; as many as there are when left out. */
   readonly maxJobs?: number;
 }
 
@@ -20,9 +23,9 @@ export interface TickReport {
   readonly claimed: number;
   /** Jobs that went back because the budget was used up. */
   readonly givenBack: number;
-  /** Services that could not do their part; `onEvent` was told why. */
+  /** Names of services that could not do their part; `onEvent` was told why. */
   readonly failed: readonly string[];
-  /** Nothing was left to do. */
+  /** Nothing was left to do; false: call again soon. */
   readonly done: boolean;
   /** From the call to its answer, in milliseconds. */
   readonly tookMs: number;

@@ -26,7 +26,10 @@ interface Marked {
 const REASON_MAX = 2_000;
 
 /**
- * Return it to run the job again later. It burns no attempt.
+ * Return it to run the job again later. It burns no attempt, so it can go on for
+ * ever.
+ *
+ * @param delayMs From now, in milliseconds; 0: at once.
  *
  * @throws {TypeError} If `delayMs` is not a number of milliseconds from 0: a bug
  * in the worker, so the attempt fails like any other.
@@ -41,12 +44,21 @@ export function snooze(delayMs: number): Verdict {
   return { [VERDICT]: true, kind: "snooze", delayMs: parsed };
 }
 
-/** Return it to end the job as cancelled: it is no longer wanted. */
+/**
+ * Return it to end the job as cancelled: it is no longer wanted.
+ *
+ * @param reason Kept with the job, and shown; cut after 2,000 characters.
+ */
 export function cancel(reason: string): Verdict {
   return { [VERDICT]: true, kind: "cancel", reason: text(reason) };
 }
 
-/** Return it to end the job as discarded: no further attempt can help. */
+/**
+ * Return it to end the job as discarded: no further attempt can help. Its
+ * `onDiscard` is told the reason.
+ *
+ * @param reason Kept with the job, and shown; cut after 2,000 characters.
+ */
 export function discard(reason: string): Verdict {
   return { [VERDICT]: true, kind: "discard", reason: text(reason) };
 }

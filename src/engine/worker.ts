@@ -32,7 +32,7 @@ export interface WorkerDefinition<
   readonly name: string;
   /** Where its jobs wait unless the call says otherwise; `default`. */
   readonly queue?: string;
-  /** zod or any other Standard Schema. Checked at enqueue, and again at run. */
+  /** zod or any other Standard Schema. Asked at enqueue, and again at each run. */
   readonly args?: StandardSchema<Input, Parsed>;
   /**
    * Does the job. A value completes it, a {@linkcode Verdict} decides otherwise,
@@ -42,7 +42,7 @@ export interface WorkerDefinition<
     args: WithoutRedacted<Parsed, Redacted>,
     context: RunContext<AllOf<Given>>,
   ) => Output | Verdict | Promise<Output | Verdict>;
-  /** 1 to 1000; 20 by default. */
+  /** Attempts before a job is discarded: 1 to 1,000; 20 by default. */
   readonly maxAttempts?: number;
   /** 0 (first) to 9; 0 by default. */
   readonly priority?: number;
@@ -51,12 +51,13 @@ export interface WorkerDefinition<
   /** Milliseconds to wait after a failed attempt. */
   readonly backoff?: Backoff;
   /**
-   * An attempt that takes longer has failed, then and there. Its signal aborts,
-   * and its slot stays taken until `perform` settles: a run that ignores the
-   * signal does not make room for another. A function says it for each run.
+   * An attempt that takes longer, in milliseconds, has failed, then and there.
+   * Its signal aborts, and its slot stays taken until `perform` settles: a run
+   * that ignores the signal does not make room for another. A function says it
+   * for each run.
    */
   readonly timeoutMs?: TimeoutMs<Parsed>;
-  /** From enqueue; after that the job is cancelled, running or not. */
+  /** Milliseconds from enqueue; then the job is cancelled, running or not. */
   readonly deadlineMs?: number;
   /**
    * Keeps what `perform` returned, as JSON, when the job completes. `true`: up to
