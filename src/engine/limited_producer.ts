@@ -1,7 +1,7 @@
 import type { Database } from "../db/database.ts";
 import type { JobId } from "../domain/job.ts";
 import type { OnEvent } from "../events.ts";
-import { lookAtLanes, releaseGrants } from "../store/lanes.ts";
+import { type LanesSeen, lookAtLanes, releaseGrants } from "../store/lanes.ts";
 import { LEASE_JOBS_MAX, type QueueDemand } from "../store/leases.ts";
 import { claimLimitedJobs } from "../store/limited_claims.ts";
 import type { AnyWorker } from "./any_worker.ts";
@@ -74,6 +74,8 @@ export class LimitedProducer implements Service {
   readonly #held = new Map<JobId, HeldJob>();
   #ended: JobId[] = [];
   #pollMs = POLL_LEAST_MS;
+  /** The last claim found all that it asked for. */
+  #hasPlenty = false;
 
   constructor(options: LimitedProducerOptions) {
     this.#options = options;
@@ -126,46 +128,75 @@ export class LimitedProducer implements Service {
   }
 
   async runOnce(): Promise<ServicePass> {
-    const { database, executor, pollMs, isFull } = this.#options;
+    const { pollMs, isFull } = this.#options;
     const executorId = this.#options.executorId();
     this.#forgetDropped();
     const hasRoom = !isFull() &&
       this.#claimers.some(({ demand }) => demand().length > 0);
-    const ended = this.#ended.slice(0, ENDED_MAX);
-    if (executorId === null || (!hasRoom && ended.length === 0)) {
+    if (executorId === null || (!hasRoom && this.#ended.length === 0)) {
       return { worked: false, nextInMs: pollMs };
     }
-    const release = await releaseGrants(database, ended);
-    this.#ended = [...release.held, ...this.#ended.slice(ended.length)];
-    const seen = await lookAtLanes(database, {
-      queues: [...executor.queues.keys()],
-      workers: this.#workers,
-      freed: release.freed,
-    });
-    const { nextInMs, hasMore } = seen;
+    if (hasRoom && this.#hasPlenty) {
+      return await this.#claimBesideLook(executorId);
+    }
+    const { nextInMs, hasMore } = await this.#look();
     if (!hasRoom || nextInMs === null || nextInMs > 0) {
       this.#pollMs = POLL_LEAST_MS;
       // Rounded up: a timer that is early finds nothing.
       const waitMs = Math.min(Math.ceil(nextInMs ?? pollMs), pollMs);
-      return {
-        worked: hasMore || this.#ended.length > release.held.length,
-        nextInMs: Math.max(waitMs, 1),
-      };
+      return { worked: hasMore, nextInMs: Math.max(waitMs, 1) };
     }
-    let isDry = true;
-    await askInTurn(this.#claimers, {
-      budget: this.#options.budget,
-      ask: async (claimer) => {
-        if (!await this.#claim(executorId, claimer)) isDry = false;
-      },
-    });
-    if (isDry) {
+    if (await this.#claimAll(executorId)) {
       // Somebody else holds what is due, or its queue is paused.
       this.#pollMs = Math.min(this.#pollMs * POLL_GROWTH, pollMs);
       return { worked: false, nextInMs: this.#pollMs };
     }
     this.#pollMs = POLL_LEAST_MS;
     return { worked: true };
+  }
+
+  /**
+   * The last claim got all it asked for, so there is more: it need not wait until
+   * grants are given back and lanes are made of what arrived.
+   */
+  async #claimBesideLook(executorId: number): Promise<ServicePass> {
+    const answers = await Promise.allSettled([
+      this.#claimAll(executorId),
+      this.#look(),
+    ]);
+    for (const answer of answers) {
+      if (answer.status === "rejected") throw answer.reason;
+    }
+    // What woke meanwhile, or when to look again, the next pass finds.
+    return { worked: true };
+  }
+
+  /** Gives back what ended runs held, and asks whether a claim is worth it. */
+  async #look(): Promise<LanesSeen> {
+    const { database, executor } = this.#options;
+    const ended = this.#ended.slice(0, ENDED_MAX);
+    const { freed, held } = await releaseGrants(database, ended);
+    this.#ended = [...held, ...this.#ended.slice(ended.length)];
+    const seen = await lookAtLanes(database, {
+      queues: [...executor.queues.keys()],
+      workers: this.#workers,
+      freed,
+    });
+    const hasMore = seen.hasMore || this.#ended.length > held.length;
+    return { ...seen, hasMore };
+  }
+
+  /** @returns Whether nothing more is to be found, by none of them. */
+  async #claimAll(executorId: number): Promise<boolean> {
+    let isDry = true;
+    this.#hasPlenty = false;
+    await askInTurn(this.#claimers, {
+      budget: this.#options.budget,
+      ask: async (claimer) => {
+        if (!await this.#claim(executorId, claimer)) isDry = false;
+      },
+    });
+    return isDry;
   }
 
   /** @returns Whether nothing more is to be found. */
@@ -185,6 +216,8 @@ export class LimitedProducer implements Service {
     });
     const { jobs, granted, isDry } = claim;
     if (jobs.length === 0) return isDry;
+    const asked = queues.reduce((all, { most }) => all + most, 0);
+    if (jobs.length === asked) this.#hasPlenty = true;
     budget.jobsLeft -= jobs.length;
     budget.claimed += jobs.length;
     const tookMs = clock.monotonicMs() - beganMs;

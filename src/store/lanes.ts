@@ -34,7 +34,7 @@ export async function releaseGrants(
     { limiter: string; key: string; room: number; held: JobId[] }
   >(sql`
     with given as materialized (
-      select limiter, key, lease_id, job_id, weight
+      select limiter, key, lease_id, job_id, ctid as place
       from yardmaster.limiter_grants
       where job_id = any (${[...jobIds]}::bigint[])
     ),
@@ -45,12 +45,9 @@ export async function releaseGrants(
       left join held using (lease_id, job_id)
     ),
     ended as (
-      delete from yardmaster.limiter_grants as dead
-      using grants
-      where not grants.is_held
-        and (dead.limiter, dead.key, dead.lease_id, dead.job_id) =
-          (grants.limiter, grants.key, grants.lease_id, grants.job_id)
-      returning dead.limiter, dead.key, dead.weight
+      delete from yardmaster.limiter_grants
+      where ctid = any (array(select place from grants where not is_held))
+      returning limiter, key, weight
     ),
     freed as materialized (
       select limiter, key, sum(weight)::integer as room

@@ -33,13 +33,17 @@ export interface LockedTurn {
  * Holds the lanes whose turn it is, and then their partitions, in order. Who uses
  * one for the first time must be able to hold it: then this statement makes the
  * rows, which it can not see itself, and another holds all of them.
+ *
+ * What follows in the transaction is named, and planned once for all: not for
+ * tables that were all but empty just then, as these are most of the time. Nothing
+ * in it gains from reading one of them from end to end. This statement itself is
+ * planned each time.
  */
 export async function lockTurn(
   tx: Database,
   { executorId, workers, queues }: ClaimDemand,
 ): Promise<LockedTurn> {
-  const [turn = { lanes: [], partitions: [] }] = await tx.query<LockedTurn>(
-    sql`
+  const [turn = { lanes: [], partitions: [] }] = await tx.query<LockedTurn>(sql`
     with wanted as materialized (
       select demand.queue, least(
         coalesce(queues.chosen_limit, demand.declared_limit)
@@ -135,10 +139,9 @@ export async function lockTurn(
           'cooldownReason', cooldown_reason
         ))
         from (${withRules(sql`held`)}) as part
-      ), '[]') as "partitions"
-  `,
-    { hot: true },
-  );
+      ), '[]') as "partitions",
+      set_config('enable_seqscan', 'off', true)
+  `);
   const { lanes, partitions } = turn;
   return lanes.length === 0 || partitions.length > 0
     ? turn
