@@ -160,9 +160,10 @@ export type DisplayPolicy = (
 ) => unknown;
 
 /**
- * Whether a page may decrypt the args of a job, or of a cron entry, for `actor`.
- * Only `true` means yes: any other answer, and an exception, means no. What is
- * decrypted still goes through the display policy, as any args.
+ * Whether a page may decrypt the args and the output of a job, or the args of a
+ * cron entry, for `actor`. Only `true` means yes: any other answer, and an
+ * exception, means no. What is decrypted still goes through the display policy,
+ * as any args and any output.
  */
 export type Reveal = (
   actor: Actor,

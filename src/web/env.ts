@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Control } from "../control/control.ts";
-import type { RevealArgs } from "../control/reveal.ts";
+import type { RevealSealed } from "../control/reveal.ts";
 import type { Database } from "../db/database.ts";
 import type {
   Actor,
@@ -43,7 +43,7 @@ export interface Env {
     readonly show: Show;
     readonly may: May;
     /** `null`: nobody may see what is encrypted. */
-    readonly revealArgs: RevealArgs | null;
+    readonly reveal: RevealSealed | null;
     /** The database's clock at the start of this request. */
     readonly now: Date;
     /** Goes into every form, by `formTokenField()`. */

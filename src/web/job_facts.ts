@@ -5,7 +5,7 @@ import type { Action } from "../domain/action.ts";
 import { explainJob, type Explanation } from "../domain/explain.ts";
 import type { ExplainFacts } from "../domain/explain_facts.ts";
 import { CANCEL_FROM, DISCARD_FROM, RETRY_FROM } from "../domain/job.ts";
-import type { JsonObject } from "../domain/secret_paths.ts";
+import { type Revealed, UNREVEALED } from "../control/reveal.ts";
 import type { JobState } from "../domain/state.ts";
 import type { Database } from "../db/database.ts";
 import { type ChronologyItem, inOrder } from "../forensics/chronology.ts";
@@ -47,7 +47,9 @@ export interface JobAction {
 export interface JobFacts {
   readonly job: JobDetail;
   /** Its args, where they are encrypted and the actor may see them. */
-  readonly openedArgs: JsonObject | null;
+  readonly openedArgs: Revealed["args"];
+  /** The same of its output. */
+  readonly openedOutput: Revealed["output"];
   readonly explanation: Explanation;
   /** What it is explained with. */
   readonly told: ExplainFacts;
@@ -80,7 +82,7 @@ export async function readJobFacts(
   c: PageContext,
   job: JobDetail,
 ): Promise<JobFacts | null> {
-  const { db, may, show, paths, formToken, revealArgs, actor } = c.var;
+  const { db, may, show, paths, formToken, reveal, actor } = c.var;
   const told = await findExplainFacts(db, job.jobId);
   if (told === null) return null;
   const { events, hasOlder } = await listAttemptEvents(db, job.jobId);
@@ -95,10 +97,15 @@ export async function readJobFacts(
       allowed: await may(action, resource),
     })),
   );
-  const { worker, args } = job;
+  const { jobId, worker, args, output, outputAttempt: attempt } = job;
+  const revealed = await reveal?.({
+    ...{ actor, resource, worker, args },
+    output: attempt === null ? null : { jobId, attempt, output },
+  }) ?? UNREVEALED;
   return {
     job,
-    openedArgs: await revealArgs?.({ actor, resource, worker, args }) ?? null,
+    openedArgs: revealed.args,
+    openedOutput: revealed.output,
     explanation: explainJob(told),
     told,
     executor: holder,

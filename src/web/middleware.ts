@@ -102,7 +102,7 @@ export function identify(
     const { displayPolicy: policy, onHidden } = options;
     c.set("show", showTo(actor, { policy, onHidden }));
     c.set("may", mayOf(actor, options));
-    c.set("revealArgs", options.revealArgs ?? null);
+    c.set("reveal", options.reveal ?? null);
     c.set("now", now);
     c.set("layout", options.layout ?? {});
     c.set("runbook", options.runbook ?? null);

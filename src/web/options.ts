@@ -1,5 +1,5 @@
 import type { Control } from "../control/control.ts";
-import type { RevealArgs } from "../control/reveal.ts";
+import type { RevealSealed } from "../control/reveal.ts";
 import type { Database } from "../db/database.ts";
 import type { Auth, DisplayPolicy, Layout, Runbook } from "../seams.ts";
 import type { OnHidden } from "./render.ts";
@@ -21,8 +21,8 @@ export interface WebOptions {
   readonly onError?:
     | ((error: unknown, reference: string) => void)
     | undefined;
-  /** Decrypts args for those who may see them; nobody may when left out. */
-  readonly revealArgs?: RevealArgs | undefined;
+  /** Decrypts for those who may see it; nobody may when left out. */
+  readonly reveal?: RevealSealed | undefined;
   /** Told of each value that was hidden because the display policy failed. */
   readonly onHidden?: OnHidden | undefined;
 }

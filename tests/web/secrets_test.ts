@@ -97,9 +97,10 @@ Deno.test("a page tells which key encrypted what, and what was redacted, and ask
     }
   }
   assert.ok(!JSON.stringify(asked).includes(data));
-  const exports = `/forensics/export?resource_type=job&resource_id=${jobId}`;
+  const exports = `/forensics.json?resource_type=job&resource_id=${jobId}`;
   for (const path of [exports, "/jobs", "/"]) {
-    const { html } = await visitor.open(path);
+    const { html, status } = await visitor.open(path);
+    assert.equal(status, 200, path);
     assert.ok(!html.includes(data) && !html.includes(NUMBER), path);
   }
 });

@@ -4,6 +4,7 @@ import type { JsonObject } from "../../domain/secret_paths.ts";
 import type { ResourceRef } from "../../seams.ts";
 import { html, type Markup, type Show } from "../render.ts";
 import { jsonView } from "./json_view.ts";
+import { sealedNote } from "./sealed_note.ts";
 
 /** Args as they are stored, and what of them may be seen. */
 export interface StoredArgs {
@@ -21,48 +22,24 @@ export function argsView(
   { args, meta, opened }: StoredArgs,
   { show, resource }: { readonly show: Show; readonly resource: ResourceRef },
 ): Markup {
-  const notes = [
-    sealedNote({ args, opened }, { show, resource }),
-    redactedNote(meta, { show, resource }),
-  ];
+  const redacted = redactedNote(meta, { show, resource });
   if (!isSealed(args)) {
-    return html`${jsonView(show.block("args", args, resource))} ${notes}`;
+    return html`${jsonView(show.block("args", args, resource))} ${redacted}`;
   }
+  const part = sealedPartOf(args);
+  const isOpened = opened !== null;
+  const sealed = sealedNote({ part, isOpened }, { show, resource });
   const readable = opened ?? clearArgs(args);
   const isBlank = opened === null && Object.keys(readable).length === 0;
   const view = isBlank
     ? null
     : jsonView(show.block("args", readable, resource));
-  return html`${view} ${notes}`;
+  return html`${view} ${sealed} ${redacted}`;
 }
 
 interface Context {
   readonly show: Show;
   readonly resource: ResourceRef;
-}
-
-function sealedNote(
-  { args, opened }: Pick<StoredArgs, "args" | "opened">,
-  { show, resource }: Context,
-): Markup | null {
-  if (!isSealed(args)) return null;
-  const part = sealedPartOf(args);
-  if (part === null) {
-    return html`
-      <p
-        class="field-error">Encrypted, and changed since: it can not be decrypted.</p>
-    `;
-  }
-  const key = html`<code>${show("name", part.key, resource)}</code>`;
-  const what = part.fields === undefined
-    ? html`all of it`
-    : show("name", part.fields.join(", "), resource);
-  return opened === null
-    ? html`<p class="muted">Encrypted with key ${key}: ${what}.</p>`
-    : html`
-      <p
-        class="muted">Decrypted for you, and stored encrypted with key ${key}: ${what}.</p>
-    `;
 }
 
 function redactedNote(

@@ -1,15 +1,20 @@
+import {
+  isSealedOutput,
+  sealedOutputPart,
+} from "../../domain/sealed_output.ts";
 import { TERMINAL_STATES } from "../../domain/state.ts";
 import type { JobFacts } from "../job_facts.ts";
 import { html, type Markup, type Plain, text } from "../render.ts";
 import { numberText } from "./count.ts";
 import { jsonView } from "./json_view.ts";
 import { panel } from "./panel.ts";
+import { sealedNote } from "./sealed_note.ts";
 import { definitions } from "./table.ts";
 import { timeBoth } from "./time.ts";
 
 /** What a run of the job left, until when, or why there is nothing to see. */
 export function jobOutput(facts: JobFacts): Markup {
-  const { job, show, now } = facts;
+  const { job, now } = facts;
   const { outputAt, outputExpiresAt, outputAttempt, outputBytes } = job;
   const title = text`Recorded output`;
   if (outputAt === null || outputExpiresAt === null) {
@@ -17,7 +22,6 @@ export function jobOutput(facts: JobFacts): Markup {
     return panel({ id: text`output`, title, body });
   }
   const isExpired = outputExpiresAt <= now;
-  const resource = { type: "job", id: job.jobId } as const;
   const body = html`
     ${definitions([
       [text`Attempt`, outputAttempt],
@@ -32,9 +36,23 @@ export function jobOutput(facts: JobFacts): Markup {
       ],
     ])} ${isExpired
       ? html`<p class="muted">It has expired and can not be read any more.</p>`
-      : jsonView(show.block("output", job.output, resource))}
+      : outputView(facts)}
   `;
   return panel({ id: text`output`, title, body });
+}
+
+/** What is encrypted never reaches the display policy, and no page. */
+function outputView({ job, openedOutput: opened, show }: JobFacts): Markup {
+  const resource = { type: "job", id: job.jobId } as const;
+  const viewOf = (value: unknown) =>
+    jsonView(show.block("output", value, resource));
+  if (!isSealedOutput(job.output)) return viewOf(job.output);
+  const part = sealedOutputPart(job.output);
+  const note = sealedNote({ part, isOpened: opened !== null }, {
+    show,
+    resource,
+  });
+  return html`${opened === null ? null : viewOf(opened.value)} ${note}`;
 }
 
 function whyNone({ job: { state } }: JobFacts): Plain {

@@ -85,9 +85,10 @@ async function openedArgs(
   c: PageContext,
   { name, worker, args }: CronEntry,
 ): Promise<JsonObject | null> {
-  const { actor, revealArgs } = c.var;
+  const { actor, reveal } = c.var;
   const resource = { type: "cron_entry", id: name } as const;
-  return await revealArgs?.({ actor, resource, worker, args }) ?? null;
+  const revealed = await reveal?.({ actor, resource, worker, args });
+  return revealed?.args ?? null;
 }
 
 async function showEntry(c: PageContext): Promise<Response> {
