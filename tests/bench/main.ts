@@ -19,6 +19,7 @@ import {
 } from "./scenarios/drains.ts";
 import { enqueues, latency, latencyUnderLoad } from "./scenarios/enqueues.ts";
 import { growth, queues, snapshot } from "./scenarios/growth.ts";
+import { limiters } from "./scenarios/limiters.ts";
 import { receipts } from "./scenarios/receipts.ts";
 import { inProcess, mixed, runtimes } from "./scenarios/mixes.ts";
 import { toRatios } from "./targets.ts";
@@ -27,6 +28,7 @@ const SCENARIOS: readonly Scenario[] = [
   drain50k,
   enqueues,
   receipts,
+  limiters,
   latency,
   latencyUnderLoad,
   mixed,

@@ -117,6 +117,9 @@ measurement the tables are vacuumed and a checkpoint is made.
   hundred fails. The time needed is what the jobs slept, shared by 50 slots.
 - While a snapshot is held, a process enqueues and runs at once, with 3,000 jobs
   waiting. What is compared are the last ten of its sixty seconds.
+- What limiters cost is measured with 1,000 jobs at a time and limiters that
+  never block: every job is still asked about, counted and put in its turn. The
+  thousand keys come in turn, so each call enqueues one job of each.
 - Deadlocks and rollbacks are those that the server counted, whoever was told.
 
 ${whereTheyRun(rows)}

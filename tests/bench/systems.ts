@@ -45,6 +45,36 @@ export const OURS_IDEMPOTENT: System = {
   how: "the same with `idempotent: true`: each job leaves a receipt",
 };
 
+/** Room for as many jobs as one claim takes, and what holds some of them back. */
+function limitedBy(
+  name: string,
+  { limiter, how }: { readonly limiter?: string; readonly how: string },
+): System {
+  const settings = { limit: 1_000, ...(limiter && { limiter }) };
+  return { ...OURS, name, settings, how: `limit 1,000; ${how}` };
+}
+
+/** The first is what the others are compared with. */
+export const LIMITED: readonly System[] = [
+  limitedBy("no limiter", { how: "no limiter" }),
+  limitedBy("one rate for all", {
+    limiter: "rate",
+    how: "a bucket of a million a second, which never blocks",
+  }),
+  limitedBy("one concurrency for all", {
+    limiter: "concurrency",
+    how: "10,000 at a time, which never blocks",
+  }),
+  limitedBy("1,000 keys, a rate each", {
+    limiter: "rate of keys",
+    how: "a bucket of 1,000 a second for each of 1,000 keys",
+  }),
+  limitedBy("1,000 keys, a concurrency each", {
+    limiter: "concurrency of keys",
+    how: "10 at a time of each of 1,000 keys",
+  }),
+];
+
 /** One process that serves a hundred queues. */
 export const OURS_100_QUEUES: System = {
   ...OURS,
@@ -159,6 +189,7 @@ export const DESCRIBED: readonly System[] = [
   BOSS,
   BOSS_UNORDERED,
   BOSS_NOTIFY,
+  ...LIMITED,
 ];
 
 /** The same contender on another runtime. */

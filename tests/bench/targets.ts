@@ -85,6 +85,7 @@ export function toRatios(rows: readonly ResultRow[]): Ratio[] {
     ...mixed(rows),
     ...recoveries(rows),
     ...faults(rows),
+    ...limited(rows),
   ];
 }
 
@@ -224,4 +225,25 @@ function faults(rows: readonly ResultRow[]): Ratio[] {
     target: 0,
     atLeast: false,
   }];
+}
+
+/** What each limiter leaves of the rate without one. */
+const LIMITED: readonly (readonly [system: string, target: number])[] = [
+  ["one rate for all", 0.7],
+  ["one concurrency for all", 0.7],
+  ["1,000 keys, a rate each", 0.45],
+  ["1,000 keys, a concurrency each", 0.45],
+];
+
+function limited(rows: readonly ResultRow[]): Ratio[] {
+  const scenario = "drain 50k with limiters";
+  const against = "no limiter";
+  const base = find(rows, scenario, against);
+  return LIMITED.flatMap(([system, target]) => {
+    const row = find(rows, scenario, system);
+    if (base === null || row === null) return [];
+    const value = rounded(row.median / base.median);
+    const name = `${scenario}: ${system}`;
+    return [{ scenario: name, against, value, target, atLeast: true }];
+  });
 }

@@ -3,7 +3,9 @@ import postgres from "postgres";
 import {
   createYardmaster,
   type Database,
+  defineLimiter,
   defineWorker,
+  type Limiter,
   type Yardmaster,
 } from "../../../mod.ts";
 import { postgresJs } from "../../../src/db/postgres_js.ts";
@@ -21,6 +23,24 @@ interface Settings {
   readonly idempotent?: boolean;
   /** Queues that the jobs are spread over; one by default. */
   readonly queues?: number;
+  /** What the jobs wait for; none by default. */
+  readonly limiter?: keyof typeof LIMITERS;
+}
+
+/** Of calls of a thousand jobs, each has a number of its own: a thousand keys. */
+const LIMITERS = {
+  "rate": { rate: { capacity: 1_000_000, perMs: 1_000 } },
+  "concurrency": { concurrency: 10_000 },
+  "rate of keys": {
+    rate: { capacity: 1_000, perMs: 1_000 },
+    partitionBy: "n",
+  },
+  "concurrency of keys": { concurrency: 10, partitionBy: "n" },
+} as const;
+
+function limitersOf({ limiter }: Settings): Limiter[] {
+  if (limiter === undefined) return [];
+  return [defineLimiter({ name: "limiter", ...LIMITERS[limiter] })];
 }
 
 export function contender({ url, settings }: ContenderOptions): Contender {
@@ -37,7 +57,8 @@ export function contender({ url, settings }: ContenderOptions): Contender {
     isDrained: async () => {
       const [row] = await sql`
         select exists (select from yardmaster.leases)
-          or exists (select from yardmaster.ready) as left
+          or exists (select from yardmaster.ready)
+          or exists (select from yardmaster.limited) as left
       `;
       return row?.left === false;
     },
@@ -74,6 +95,7 @@ export function yardmasterOn(place: Place): Contender {
   const job = defineWorker<JobArgs>({
     name: "job",
     maxAttempts: 1,
+    limiters: limitersOf(settings),
     ...(idempotent && { idempotent: true }),
     perform: (args) => perform(args),
   });
