@@ -265,10 +265,12 @@ export type { DatabaseOptions } from "./src/db/session.ts";
 export type { Sql } from "./src/db/sql.ts";
 export type { MigrationReport } from "./src/db/migrate.ts";
 export {
+  DatabaseSettingsError,
   DecryptionError,
   OptionsError,
   QueryCancelledError,
   SchemaVersionError,
+  TablesHeldError,
   TransactionAbortedError,
   TransactionEndedError,
 } from "./src/errors.ts";

@@ -69,6 +69,60 @@ export class SchemaVersionError extends Error {
 }
 
 /**
+ * A migration that found no moment for itself: somebody holds tables for long.
+ * What was done before it stays done, and it can be tried again at any time.
+ */
+export class TablesHeldError extends Error {
+  /** Holds across two copies of this package, where `instanceof` does not. */
+  override readonly name = "TablesHeldError";
+  /** The SQLSTATE of a lock that is not free. */
+  readonly code = "55P03";
+  /** By process id of Postgres, with what is known of each; five at most. */
+  readonly holders: readonly string[];
+
+  /** Made with the name of the schema and who holds its tables. */
+  constructor(schema: string, holders: readonly string[]) {
+    const who = holders.length === 0
+      ? "somebody who has gone by now"
+      : holders.join("; ");
+    super(
+      `Cannot migrate: tables of the schema "${schema}" are in use by ${who}; ` +
+        `wait for that, or end it with pg_terminate_backend(), and migrate again`,
+    );
+    this.holders = holders;
+  }
+}
+
+/** Connections that are set up so that our statements do not work on them. */
+export class DatabaseSettingsError extends Error {
+  /** Holds across two copies of this package, where `instanceof` does not. */
+  override readonly name = "DatabaseSettingsError";
+  /** The same for all of its kind. */
+  readonly code = "database_settings";
+  /** Names as Postgres has them, such as `default_transaction_isolation`. */
+  readonly settings: readonly string[];
+
+  /** Made with each setting, what it is and what it must be. */
+  constructor(
+    wrong: readonly {
+      readonly name: string;
+      readonly is: string;
+      readonly must: string;
+    }[],
+  ) {
+    const lines = wrong.map(({ name, is, must }) =>
+      `${name} is "${is}" and must be "${must}"`
+    );
+    super(
+      `Cannot start: on its connections ${lines.join("; ")}; clear what the ` +
+        `role or the database sets, or set it in the options of a pool for ` +
+        `Yardmaster`,
+    );
+    this.settings = wrong.map(({ name }) => name);
+  }
+}
+
+/**
  * Args or an output that can not be decrypted. It names the key and nothing of
  * what was encrypted.
  */

@@ -5,6 +5,7 @@ import { revealer } from "./control/reveal.ts";
 import { sweepPreviews } from "./control/preview.ts";
 import type { Database } from "./db/database.ts";
 import { migrate, type MigrationReport, requireSchema } from "./db/migrate.ts";
+import { requireSettings } from "./db/session_settings.ts";
 import { type CronDefinition, parseCronEntry } from "./domain/cron_entry.ts";
 import type { JobExplanation } from "./domain/explain_told.ts";
 import type { JobId } from "./domain/job.ts";
@@ -15,8 +16,6 @@ import { storedCron } from "./engine/cron_storage.ts";
 import { withDeadline } from "./engine/deadline.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
 import { ENGINE_DEFAULTS } from "./engine/engine_options.ts";
-import type { EnqueueInputs, EnqueueResult } from "./engine/enqueue.ts";
-import type { EnqueueOptions } from "./engine/enqueue_options.ts";
 import { Fingerprints } from "./engine/fingerprints.ts";
 import type { AwaitJob } from "./engine/job_end.ts";
 import { outputReader, type ReadOutput } from "./engine/job_output.ts";
@@ -25,7 +24,6 @@ import { type ReceiptApi, receiptApi } from "./engine/receipts.ts";
 import { randomBytes, Sealer } from "./engine/sealer.ts";
 import type { Service } from "./engine/service.ts";
 import type { TickOptions, TickReport } from "./engine/tick.ts";
-import type { AnyWorker, Worker } from "./engine/worker.ts";
 import { faultOf, type YardmasterEvent } from "./events.ts";
 import {
   type ParsedOptions,
@@ -133,20 +131,11 @@ class JoinedYardmaster implements Yardmaster {
     return await this.#engine.tick(options);
   }
 
-  async enqueue<Input>(
-    worker: Worker<Input, unknown>,
-    args: Input,
-    options: EnqueueOptions = {},
-  ): Promise<EnqueueResult> {
-    return await this.#engine.enqueue(worker, args, options);
-  }
+  readonly enqueue: Yardmaster["enqueue"] = async (worker, args, options) =>
+    await this.#engine.enqueue(worker, args, options);
 
-  async enqueueMany<const Workers extends readonly AnyWorker[]>(
-    inputs: EnqueueInputs<Workers>,
-    options: { readonly database?: Database } = {},
-  ): Promise<EnqueueResult[]> {
-    return await this.#engine.enqueueMany<Workers>(inputs, options);
-  }
+  readonly enqueueMany: Yardmaster["enqueueMany"] = async (inputs, options) =>
+    await this.#engine.enqueueMany(inputs, options);
 
   async cancel(jobId: JobId): Promise<boolean> {
     return await this.#engine.cancel(jobId);
@@ -242,6 +231,7 @@ class JoinedYardmaster implements Yardmaster {
   async #prepare(): Promise<void> {
     const { database, cron } = this.#options;
     if (this.#synced) return;
+    await requireSettings(database);
     await requireSchema(database);
     if (cron !== null) await this.#syncCron(cron);
     this.#synced = true;

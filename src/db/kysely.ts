@@ -5,6 +5,7 @@
  */
 import type { Database, Row } from "./database.ts";
 import {
+  BOUND_IDLE,
   type Connection,
   databaseOn,
   type DatabaseOptions,
@@ -75,9 +76,10 @@ function sessionOf(handle: KyselyHandle): Session {
   return {
     ...connection,
     transaction: (work) =>
-      (handle as KyselyRoot).transaction().execute((trx) =>
-        work(sessionOf(trx))
-      ),
+      (handle as KyselyRoot).transaction().execute(async (trx) => {
+        await execute(trx, BOUND_IDLE, []);
+        return await work(sessionOf(trx));
+      }),
   };
 }
 

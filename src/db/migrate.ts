@@ -1,4 +1,5 @@
 import type { Database } from "./database.ts";
+import { inOneMoment, lockTables, MOMENTS_MAX } from "./migration_locks.ts";
 import { MIGRATIONS } from "./migrations.gen.ts";
 import {
   type AppliedMigration,
@@ -38,9 +39,12 @@ export interface PlannedMigration {
   readonly sql: string;
 }
 
-/** For tests: other migrations than ours. */
+/** For tests. */
 export interface MigrateOptions {
+  /** Others than ours. */
   readonly migrations?: readonly Migration[];
+  /** How often a moment is looked for, before somebody is waited for. */
+  readonly moments?: number;
 }
 
 /**
@@ -52,15 +56,20 @@ export interface MigrateOptions {
  *
  * @throws {SchemaVersionError} If the schema is newer than this code can work
  * with, or was made by a migration that has changed since.
+ * @throws {TablesHeldError} If somebody holds a table for longer than about half
+ * a minute. It says who.
  */
 export async function migrate(
   db: Database,
-  { migrations = MIGRATIONS }: MigrateOptions = {},
+  { migrations = MIGRATIONS, moments = MOMENTS_MAX }: MigrateOptions = {},
 ): Promise<MigrationReport> {
   const applied: Migration[] = [];
   const first = await readStatus(db, migrations);
   for (let turn = 0; turn <= migrations.length; turn++) {
-    const step = await migrateSoon(db, migrations);
+    const step = await inOneMoment(db, {
+      moments,
+      work: () => db.transaction((tx) => migrateOnce(tx, migrations)),
+    });
     if (step === null) break;
     applied.push(step);
   }
@@ -108,68 +117,10 @@ export async function requireSchema(
   mustWork(await readStatus(db, migrations), "start");
 }
 
-/**
- * The next migration, in a moment in which nobody uses the tables. Whoever waited
- * for one table with others in hand would sooner or later be in a deadlock with
- * those who work, and they with it.
- */
-async function migrateSoon(
-  db: Database,
-  migrations: readonly Migration[],
-): Promise<Migration | null> {
-  for (let turn = 1; turn <= MOMENTS_MAX; turn++) {
-    try {
-      return await db.transaction((tx) =>
-        migrateOnce(tx, { migrations, locks: lockTables })
-      );
-    } catch (error) {
-      if (!(error instanceof TablesInUse)) throw error;
-      await new Promise((resolve) =>
-        setTimeout(resolve, MOMENT_MS * (1 + Math.random()))
-      );
-    }
-  }
-  // Something holds a table for long, such as a vacuum or a dump: get in line.
-  return await db.transaction((tx) =>
-    migrateOnce(tx, { migrations, locks: () => Promise.resolve() })
-  );
-}
-
-/** About ten seconds. */
-const MOMENTS_MAX = 400;
-const MOMENT_MS = 16;
-
-/** Somebody uses a table now. */
-class TablesInUse extends Error {}
-
-/** All of them or none, without waiting. */
-async function lockTables(tx: Database): Promise<void> {
-  const [found] = await tx.query<{ readonly names: string | null }>(sql`
-    select string_agg(format('%I.%I', nspname, relname), ', ') as "names"
-    from pg_catalog.pg_class
-    join pg_catalog.pg_namespace on pg_namespace.oid = relnamespace
-    where nspname = ${tx.schema} and relkind in ('r', 'p')
-      and not relispartition
-  `);
-  if (!found?.names) return;
-  try {
-    await tx.script(
-      `lock table ${found.names} in access exclusive mode nowait`,
-    );
-  } catch (error) {
-    const isInUse = error instanceof Error && "code" in error &&
-      error.code === "55P03";
-    throw isInUse ? new TablesInUse() : error;
-  }
-}
-
 /** The next migration, or null if there is none. */
 async function migrateOnce(
   tx: Database,
-  { migrations, locks }: {
-    readonly migrations: readonly Migration[];
-    readonly locks: (tx: Database) => Promise<void>;
-  },
+  migrations: readonly Migration[],
 ): Promise<Migration | null> {
   await tx.query(sql`
     select pg_advisory_xact_lock(
@@ -184,7 +135,7 @@ async function migrateOnce(
   if (next === undefined) return null;
 
   if (status.version === 0) await tx.script(inSchema(LEDGER, tx.schema));
-  else await locks(tx);
+  else await lockTables(tx);
   await tx.script(inSchema(next.sql, tx.schema));
   await tx.query(sql`
     insert into yardmaster.schema_migrations (

@@ -31,7 +31,16 @@ export async function lockAlone(
       )::integer || 'ms',
       true
     ), set_config(
-      'idle_in_transaction_session_timeout', ${`${IDLE_MS}ms`}, true
+      'idle_in_transaction_session_timeout',
+      (extract(epoch from least(
+        -- None, where the host began the transaction. Shorter ones stay.
+        nullif(
+          current_setting('idle_in_transaction_session_timeout')::interval,
+          interval '0'
+        ),
+        ${IDLE_MS}::float8 * interval '1 ms'
+      )) * 1000)::integer || 'ms',
+      true
     )
   `);
   try {

@@ -1,7 +1,10 @@
 /** A process that loses its network in the middle of a transaction of ours. */
 import assert from "node:assert/strict";
+import { Kysely, PostgresDialect } from "kysely";
+import pg from "pg";
 import postgres from "postgres";
 import type { Database } from "../../src/db/database.ts";
+import { kysely } from "../../src/db/kysely.ts";
 import { postgresJs } from "../../src/db/postgres_js.ts";
 import { sql } from "../../src/db/sql.ts";
 import { lockAlone } from "../../src/store/table_locks.ts";
@@ -53,3 +56,33 @@ Deno.test("lockAlone() lets go of its tables when its process is lost", async ()
     );
   });
 });
+
+Deno.test("lockAlone() leaves a shorter limit of the host as it is", async () => {
+  await using world = await testPostgres();
+  for (const [set, expected] of [["0", "2s"], ["500", "500ms"], ["5s", "2s"]]) {
+    await world.db.transaction(async (tx) => {
+      await tx.query(sql`
+        select set_config(
+          'idle_in_transaction_session_timeout', ${set ?? ""}, true
+        )
+      `);
+      await lockAlone(tx, [sql`yardmaster.queues`]);
+      assert.equal(await idleLimit(tx), expected);
+    });
+  }
+});
+
+Deno.test("a transaction of Kysely is bounded as those of the other drivers are", async () => {
+  await using world = await testPostgres();
+  const pool = new pg.Pool({ connectionString: world.directUrl, max: 1 });
+  const host = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
+  assert.equal(await kysely(host).transaction(idleLimit), "10s");
+  await host.destroy();
+});
+
+async function idleLimit(db: Database): Promise<string | undefined> {
+  const [row] = await db.query<{ limit: string }>(sql`
+    select current_setting('idle_in_transaction_session_timeout') as "limit"
+  `);
+  return row?.limit;
+}
