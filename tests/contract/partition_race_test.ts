@@ -18,11 +18,15 @@ import {
 import { lockAlone } from "../../src/store/table_locks.ts";
 import { cancelJob, retryJob } from "../../src/store/transitions.ts";
 import { usePostgres } from "../support/postgres.ts";
+import { stillDb } from "../support/still_db.ts";
 import { until } from "../support/until.ts";
 
 const testPostgres = usePostgres();
 
-/** A job that runs, and whose tables have no partition for today. */
+/**
+ * A job that runs, and whose tables have no partition for today: a day that does
+ * not end while a test runs.
+ */
 async function givenRun(db: Database): Promise<ClaimedJob> {
   await dropPartitions(db);
   const executorId = await startExecutor(db, {
@@ -97,9 +101,9 @@ async function standings(db: Database): Promise<unknown[]> {
 
 Deno.test("createPartition() moves definitions while a failed run is acknowledged: the job waits again", async () => {
   await using world = await testPostgres();
-  const { db } = world;
+  const db = stillDb(world.db);
   const { leaseId, jobId, attempt } = await givenRun(db);
-  const other = await world.connect();
+  const other = stillDb(await world.connect());
   const answers = await whileRowsMove(
     { db, other, table: "jobs" },
     (their) =>
@@ -118,10 +122,10 @@ Deno.test("createPartition() moves definitions while a failed run is acknowledge
 
 Deno.test("createPartition() moves definitions while a lease is rescued: the job is ready again", async () => {
   await using world = await testPostgres();
-  const { db } = world;
+  const db = stillDb(world.db);
   await givenRun(db);
   await stopExecutor(db, 1);
-  const other = await world.connect();
+  const other = stillDb(await world.connect());
   const rescue = await whileRowsMove(
     { db, other, table: "jobs" },
     (their) => rescueLeases(their, { limit: 1 }),
@@ -132,9 +136,9 @@ Deno.test("createPartition() moves definitions while a lease is rescued: the job
 
 Deno.test("createPartition() moves definitions while a running job is cancelled: it is", async () => {
   await using world = await testPostgres();
-  const { db } = world;
+  const db = stillDb(world.db);
   const { jobId } = await givenRun(db);
-  const other = await world.connect();
+  const other = stillDb(await world.connect());
   const moved = await whileRowsMove(
     { db, other, table: "jobs" },
     (their) => cancelJob(their, { jobId, principal: "ann" }),
@@ -146,10 +150,10 @@ Deno.test("createPartition() moves definitions while a running job is cancelled:
 for (const table of ["jobs", "outcomes"] as const) {
   Deno.test(`createPartition() moves rows of ${table} while an ended job is retried: it is`, async () => {
     await using world = await testPostgres();
-    const { db } = world;
+    const db = stillDb(world.db);
     const { jobId } = await givenRun(db);
     await cancelJob(db, { jobId, principal: "ann" });
-    const other = await world.connect();
+    const other = stillDb(await world.connect());
     const moved = await whileRowsMove(
       { db, other, table },
       (their) => retryJob(their, { jobId, principal: "ann" }),
@@ -161,8 +165,8 @@ for (const table of ["jobs", "outcomes"] as const) {
 
 Deno.test("lockAlone() holds all tables or none, gives way in half the time of a deadlock, and leaves the session as it was", async () => {
   await using world = await testPostgres();
-  const { db } = world;
-  const other = await world.connect();
+  const db = stillDb(world.db);
+  const other = stillDb(await world.connect());
   const [jobs, outcomes] = [sql`yardmaster.jobs`, sql`yardmaster.outcomes`];
   await db.transaction(async (tx) => {
     await tx.query(sql`select from yardmaster.outcomes limit 1`);

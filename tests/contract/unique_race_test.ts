@@ -13,6 +13,7 @@ import {
 import { cancelJob } from "../../src/store/transitions.ts";
 import { NO_KEYS as tools } from "../support/prepare_tools.ts";
 import { usePostgres } from "../support/postgres.ts";
+import { stillDb } from "../support/still_db.ts";
 import { until } from "../support/until.ts";
 
 const testPostgres = usePostgres();
@@ -146,10 +147,11 @@ async function keepPartitions(db: Database): Promise<void> {
 
 Deno.test("createPartition() by two processes while others insert: nobody fails and nothing is lost", async () => {
   await using world = await testPostgres();
-  const { db } = world;
+  // A day that does not end meanwhile.
+  const db = stillDb(world.db);
   await dropPartitions(db);
-  const dbs = await Promise.all(
-    Array.from({ length: 4 }, () => world.connect()),
+  const dbs: Database[] = await Promise.all(
+    Array.from({ length: 4 }, async () => stillDb(await world.connect())),
   );
   const [first, second, third, fourth] = dbs as [
     Database,
@@ -180,7 +182,7 @@ Deno.test("createPartition() by two processes while others insert: nobody fails 
       (select count(*)::integer from yardmaster.jobs_default) as caught
   `);
   assert.deepEqual(count, { jobs: inserted, caught: 0 });
-  const day = new Date().toISOString().slice(0, 10).replaceAll("-", "");
+  const day = db.nowAt().toISOString().slice(0, 10).replaceAll("-", "");
   const drops = await Promise.all(
     dbs.map((each) => dropDay(each, { day, keepMs: 0 })),
   );

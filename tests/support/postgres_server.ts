@@ -16,6 +16,8 @@ const FOR_TESTS = {
   fsync: "off",
   synchronous_commit: "off",
   full_page_writes: "off",
+  // It would hold tables at times that nobody knows.
+  autovacuum: "off",
   max_connections: 200,
   shared_buffers: "64MB",
   max_wal_size: "256MB",
