@@ -1,7 +1,7 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { EncryptionKeys } from "../domain/key_ring.ts";
-import { isWhole } from "../domain/job.ts";
+import { isWhole, type JobId } from "../domain/job.ts";
 import { assert } from "../assert.ts";
 import type { Clock } from "../engine/clock.ts";
 import { createEngine, type Engine } from "../engine/engine.ts";
@@ -10,6 +10,8 @@ import { Sealer } from "../engine/sealer.ts";
 import type { TickReport } from "../engine/tick.ts";
 import type { AnyWorker } from "../engine/worker.ts";
 import type { OnEvent, RunEnd, YardmasterEvent } from "../events.ts";
+import { FirstFailure } from "./first_failure.ts";
+import { SetAside } from "./set_aside.ts";
 
 /** What {@linkcode drain} runs. */
 export interface DrainOptions {
@@ -29,6 +31,19 @@ export interface DrainOptions {
    * runs until `maxJobs`.
    */
   readonly scheduled?: boolean | Date;
+  /**
+   * Runs what the jobs enqueue too; on by default. `false` runs those that wait
+   * when it begins, one after the other, and leaves what they enqueue where it
+   * waits. Other attempts of the same job belong to it: they come with
+   * `scheduled`.
+   */
+  readonly recursive?: boolean;
+  /**
+   * Rejects with the error of the first run that fails or takes too long, and
+   * runs nothing more; off by default. What became of the run is written before,
+   * as ever. Jobs run one after the other.
+   */
+  readonly throws?: boolean;
   /** As the host hands it in: for jobs whose args are encrypted. */
   readonly encryption?: EncryptionKeys;
   /** Of the database as well: `createTestClock()`. */
@@ -50,31 +65,79 @@ const DRAIN_LIMIT = 10;
 /**
  * Runs the jobs that are due, and those that they enqueue, until none is left.
  * What waits for its time stays: move the clock and drain again, or ask for it
- * with `scheduled`.
+ * with `scheduled`. With `recursive: false` it leaves what the jobs enqueue.
+ *
+ * @throws {TypeError} If an option is out of bounds.
+ * @throws With `throws`: what the first run threw that failed.
  */
 export async function drain(options: DrainOptions): Promise<DrainReport> {
-  const { workers, maxJobs = DRAIN_JOBS_MAX, scheduled = false } = options;
+  const { database, workers, maxJobs = DRAIN_JOBS_MAX } = options;
+  const { recursive = true, throws = false } = options;
   const most = { least: 1, most: 1_000_000 };
   assert(isWhole(maxJobs, most), "maxJobs is 1 to 1,000,000");
   const queues = options.queues ?? workers.map(({ queue }) => queue);
   const ends: Partial<Record<RunEnd, number>> = {};
-  const engine = drainingEngine({ ...options, queues }, (event) => {
-    if (event.type === "run_ended") {
-      ends[event.end] = (ends[event.end] ?? 0) + 1;
-    }
-    options.onEvent?.(event);
-  });
-  let report = await pass(engine, maxJobs);
-  // Each pass runs a job at least, or is the last one.
-  while (scheduled !== false && report.claimed < maxJobs) {
-    const until = scheduled === true ? null : scheduled;
-    const due = await makeDue(options.database, { queues, until });
-    if (due === 0) break;
-    const next = await pass(engine, maxJobs - report.claimed);
-    report = added(report, next);
-    if (next.claimed === 0) break;
+  const failure = throws ? new FirstFailure(database) : null;
+  const engine = drainingEngine(
+    {
+      ...options,
+      queues,
+      middleware: failure?.around(options.middleware) ?? options.middleware,
+    },
+    (event) => {
+      if (event.type === "run_ended") {
+        ends[event.end] = (ends[event.end] ?? 0) + 1;
+        failure?.saw(event.end);
+      }
+      options.onEvent?.(event);
+    },
+  );
+  const aside = recursive ? null : await SetAside.begin(database, queues);
+  try {
+    const asked = { ...options, queues, maxJobs, aside, failure };
+    const report = await drainAll(engine, asked);
+    return { ...report, ends };
+  } finally {
+    await aside?.putBack();
   }
-  return { ...report, ends };
+}
+
+/** Runs until nothing is left, or the first failure. */
+async function drainAll(
+  engine: Engine,
+  { database, queues, maxJobs, scheduled = false, aside, failure }:
+    & DrainOptions
+    & {
+      readonly queues: readonly string[];
+      readonly maxJobs: number;
+      readonly aside: SetAside | null;
+      readonly failure: FirstFailure | null;
+    },
+): Promise<TickReport> {
+  // So that nothing is claimed beside a run that enqueues, or fails.
+  const isOneByOne = aside !== null || failure !== null;
+  const only = aside?.known ?? null;
+  const until = scheduled instanceof Date ? scheduled : null;
+  let report: TickReport | null = null;
+  let mayBeDue = scheduled !== false;
+  for (;;) {
+    await aside?.takeNew();
+    const left = maxJobs - (report?.claimed ?? 0);
+    const next = await pass(engine, isOneByOne ? 1 : left);
+    report = report === null ? next : added(report, next);
+    await failure?.rethrow();
+    if (report.claimed >= maxJobs) break;
+    if (next.claimed > 0) {
+      mayBeDue = scheduled !== false;
+      if (isOneByOne) continue;
+    }
+    // Each pass after this runs a job at least, or is the last one.
+    if (!mayBeDue || await makeDue(database, { queues, until, only }) === 0) {
+      break;
+    }
+    mayBeDue = false;
+  }
+  return report;
 }
 
 async function pass(engine: Engine, maxJobs: number): Promise<TickReport> {
@@ -93,8 +156,11 @@ function added(before: TickReport, next: TickReport): TickReport {
 
 function drainingEngine(
   { database, workers, queues, middleware, encryption, clock }:
-    & DrainOptions
-    & { readonly queues: readonly string[] },
+    & Omit<DrainOptions, "middleware">
+    & {
+      readonly queues: readonly string[];
+      readonly middleware: readonly Middleware[] | undefined;
+    },
   onEvent: (event: YardmasterEvent) => void,
 ): Engine {
   return createEngine({
@@ -115,9 +181,11 @@ function drainingEngine(
 /** Their time is now, in the order in which it would have come. */
 async function makeDue(
   database: Database,
-  { queues, until }: {
+  { queues, until, only }: {
     readonly queues: readonly string[];
     readonly until: Date | null;
+    /** `null`: any job. */
+    readonly only: readonly JobId[] | null;
   },
 ): Promise<number> {
   const rows = await database.query(sql`
@@ -125,6 +193,9 @@ async function makeDue(
     set run_at = least(run_at, ${database.now})
     where queue = any (${[...queues]}::text[])
       and run_at <= coalesce(${until}::timestamptz, 'infinity')
+      and (
+        ${only === null} or job_id = any (${[...only ?? []]}::bigint[])
+      )
     returning job_id
   `);
   return rows.length;
