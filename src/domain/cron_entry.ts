@@ -11,6 +11,7 @@ import {
 } from "./cron_values.ts";
 import { JOB_BOUNDS, normalizeTags } from "./job.ts";
 import { withRedactedFields, type WorkerSecrets } from "./redaction.ts";
+import type { Limiter } from "./limiter.ts";
 import type { UniqueOptions } from "./unique_key.ts";
 
 /** Who wrote an entry down: the same list as the enum `cron_source`. */
@@ -109,6 +110,8 @@ export interface CronWorker {
   readonly secrets?: WorkerSecrets | null;
   /** When two of its jobs count as the same; never when left out. */
   readonly unique?: boolean | UniqueOptions | undefined;
+  /** Whose weight the args that the entry gives must not exceed. */
+  readonly limiters?: readonly Limiter[];
 }
 
 /** A declaration that was checked, with everything filled in. */
@@ -131,6 +134,8 @@ export interface CronDefinition {
   readonly secrets?: WorkerSecrets | null;
   /** Of that worker too; `false` where the entry says so. */
   readonly unique?: boolean | UniqueOptions;
+  /** Of that worker too. */
+  readonly limiters?: readonly Limiter[];
   /** What is stored of it, with the key; null or left out: none is asked for. */
   readonly uniqueness?: CronUniqueness | null;
 }
@@ -213,6 +218,7 @@ function filledIn(declaration: CronDeclaration): CronDefinition {
     catchUpMax: declaration.catchUpMax ?? CRON_BOUNDS.catchUpMaxDefault,
     ...(worker.secrets && { secrets: worker.secrets }),
     ...(unique !== undefined && { unique }),
+    ...(worker.limiters && { limiters: worker.limiters }),
   };
 }
 

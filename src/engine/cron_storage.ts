@@ -2,6 +2,7 @@
 import type { Database } from "../db/database.ts";
 import { withArgsVersion } from "../domain/args_version.ts";
 import type { CronDefinition } from "../domain/cron_entry.ts";
+import { weightProblem } from "../domain/limiter.ts";
 import {
   type UniqueOptions,
   uniqueParts,
@@ -38,11 +39,17 @@ export async function storedCron(
     const unique = definition.unique ?? worker?.unique;
     const secrets = definition.secrets ?? worker?.secrets ?? null;
     const declared = { unique, secrets, idempotent: undefined };
+    const label = `cron entry "${definition.name}"`;
     if (needsFingerprintKey(declared) && !fingerprints.isKeyed) {
       problems.push(
-        `cron entry "${definition.name}": fingerprintKey is missing, and its ` +
-          `jobs would be known by a digest of args that are hidden`,
+        `${label}: fingerprintKey is missing, and its jobs would be known by a ` +
+          `digest of args that are hidden`,
       );
+    }
+    for (const limiter of definition.limiters ?? worker?.limiters ?? []) {
+      const problem = weightProblem(limiter, definition.args);
+      if (problem === null) continue;
+      problems.push(`${label}: args.${limiter.weightBy} ${problem}`);
     }
     keyed.push(await withKey(definition, { unique, fingerprints }));
   }
