@@ -15,6 +15,7 @@ export const SOURCES = {
   audit: "Audit events",
   limiter_facts: "Limiter history",
   limiter_partitions: "Keys as they stand",
+  lanes: "Lines that wait",
   executors: "Executors",
   lease: "Lease",
   attempt_events: "Attempt events",

@@ -16,13 +16,14 @@ import {
   type LimiterHolder,
   listLimiterHolders,
 } from "../store/limiter_holders.ts";
-import { type LimiterLine, listLimiterLines } from "../store/limiter_lines.ts";
+import { type LimiterLines, listLimiterLines } from "../store/limiter_lines.ts";
 import {
   type ActivePartitions,
   listActivePartitions,
 } from "../store/limiter_pressure.ts";
 import {
   findLimiterStatus,
+  LANES_COUNT_MAX,
   type LimiterStatus,
 } from "../store/limiter_status.ts";
 import type { LimiterRow } from "../store/limiters.ts";
@@ -30,7 +31,6 @@ import {
   type Bundle,
   bundle,
   type Collected,
-  type CollectedSource,
   type Diagnosis,
   type LinkedResource,
   type RelatedEvidence,
@@ -38,13 +38,14 @@ import {
 import { controlTrail } from "./control_trail.ts";
 import { limiterChronology } from "./limiter_chronology.ts";
 import { ruleSentence } from "./limiter_rule.ts";
+import { limiterSources } from "./limiter_sources.ts";
 
 /** Everything that is read of a limiter. */
 interface Seen {
   readonly status: LimiterStatus;
   readonly active: ActivePartitions;
   readonly facts: readonly LimiterFact[];
-  readonly lines: readonly LimiterLine[];
+  readonly waiting: LimiterLines;
   readonly holders: readonly LimiterHolder[];
   readonly horizons: Horizons;
 }
@@ -65,11 +66,13 @@ export async function collectLimiter(
     limit: EVIDENCE_MAX + 1,
   });
   const place = { limiter: limiter.name, key: null, limit: NAMED_MAX };
+  // Without keys, all stand under the empty one, and in order.
+  const key = limiter.partitionBy === null ? "" : null;
   const seen: Seen = {
     status,
     facts: found.slice(0, EVIDENCE_MAX),
     active: await listActivePartitions(db, limiter, { atMs: null }),
-    lines: await listLimiterLines(db, { ...place, after: null }),
+    waiting: await listLimiterLines(db, { ...place, key, after: null }),
     holders: await listLimiterHolders(db, place),
     horizons: await readHorizons(db),
   };
@@ -88,7 +91,10 @@ export async function collectLimiter(
     related: relatedOf(seen),
     linked: linkedOf(seen),
     sources: [
-      ...sourcesOf(seen, { since, isTruncated: found.length > EVIDENCE_MAX }),
+      ...limiterSources(seen, {
+        since,
+        isTruncated: found.length > EVIDENCE_MAX,
+      }),
       ...trail.sources,
     ],
     runbook: { ...runbookOf(seen, subject), cautions: trail.cautions },
@@ -103,7 +109,7 @@ function oldestOf({ status, facts }: Seen): Date {
 }
 
 function diagnosisOf(seen: Seen): Diagnosis {
-  const { status, active, lines, facts } = seen;
+  const { status, active, waiting, facts } = seen;
   const { limiter, capacity, coolingKeys, workers } = status;
   const [newest] = facts;
   const said = (
@@ -121,13 +127,15 @@ function diagnosisOf(seen: Seen): Diagnosis {
       "durable",
     );
   }
-  if (lines.length > 0) {
-    return said("limiter_holding", holdingSentence(status));
+  if (waiting.count > 0) {
+    return said("limiter_holding", holdingSentence(seen));
   }
   if (coolingKeys > 0) {
     return said(
       "limiter_keys_cooling",
-      sentence`Keys that cool down: ${coolingKeys}.`,
+      sentence`Keys that cool down: ${
+        upTo({ count: coolingKeys, capped: coolingKeys >= LANES_COUNT_MAX })
+      }.`,
       "durable",
     );
   }
@@ -137,7 +145,9 @@ function diagnosisOf(seen: Seen): Diagnosis {
       "limiter_full",
       limiter.partitionBy === null
         ? sentence`All of its ${capacity} is used, and no job waits.`
-        : sentence`Keys of which all is used: ${full.length}. No job waits.`,
+        : sentence`Keys of which all is used: ${
+          upTo({ count: full.length, capped: active.capped })
+        }. No job waits.`,
     );
   }
   if (workers.length === 0) {
@@ -152,11 +162,19 @@ function diagnosisOf(seen: Seen): Diagnosis {
 }
 
 function holdingSentence(
-  { lanes, capacity, limiter }: LimiterStatus,
+  { status: { capacity, limiter }, waiting }: Seen,
 ): Sentence {
+  const lines = upTo(waiting);
   return limiter.partitionBy === null
-    ? sentence`Lines of jobs that wait for it: ${lanes}. It lets ${capacity} pass.`
-    : sentence`Lines of jobs that wait for keys of it: ${lanes}. Each key lets ${capacity} pass.`;
+    ? sentence`Lines of jobs that wait for it: ${lines}. It lets ${capacity} pass.`
+    : sentence`Lines of jobs that wait for keys of it: ${lines}. Each key lets ${capacity} pass.`;
+}
+
+/** A number at which counting may have stopped. */
+function upTo(
+  { count, capped }: { readonly count: number; readonly capped: boolean },
+): Sentence {
+  return capped ? sentence`more than ${count}` : sentence`${count}`;
 }
 
 function relatedOf(seen: Seen): readonly RelatedEvidence[] {
@@ -215,9 +233,9 @@ function keyFact({ partitionBy }: LimiterRow, key: string) {
     : { kind: "args", ...keyAsArgs(partitionBy ?? [], key) } as const;
 }
 
-function linkedOf({ lines, holders }: Seen): readonly LinkedResource[] {
+function linkedOf({ waiting, holders }: Seen): readonly LinkedResource[] {
   return [
-    ...lines.flatMap(({ firstJobId: id }): LinkedResource[] =>
+    ...waiting.lines.flatMap(({ firstJobId: id }): LinkedResource[] =>
       id === null
         ? []
         : [{ relation: sentence`Waits`, resource: { type: "job", id } }]
@@ -226,35 +244,6 @@ function linkedOf({ lines, holders }: Seen): readonly LinkedResource[] {
       relation: sentence`Holds it`,
       resource: { type: "job", id: jobId },
     })),
-  ];
-}
-
-/**
- * The history ends where retention let it go. How it stands now is one row for
- * each key, which goes when it says no more than a missing one would.
- */
-function sourcesOf(
-  { facts, active, horizons }: Seen,
-  { since, isTruncated }: {
-    readonly since: Date;
-    readonly isTruncated: boolean;
-  },
-): readonly CollectedSource[] {
-  return [
-    {
-      source: "limiter_facts",
-      wantedFrom: since,
-      keptFrom: horizons.history,
-      found: facts.length,
-      truncated: isTruncated,
-    },
-    {
-      source: "limiter_partitions",
-      wantedFrom: horizons.now,
-      keptFrom: null,
-      found: active.partitions.length,
-      truncated: active.capped,
-    },
   ];
 }
 

@@ -3,8 +3,9 @@ import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { HoldingLimiter } from "../domain/overview_facts.ts";
 
-/** Limiters that are looked at, and lines of each that are counted. */
-const LIMITERS_MAX = 50;
+/** Limiters that are looked at: as many as there are pages for. */
+const LIMITERS_MAX = 1_000;
+/** Lines of each that are counted. */
 const LINES_MAX = 100;
 
 /**

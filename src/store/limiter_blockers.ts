@@ -70,6 +70,22 @@ export async function readStanding(
   return row ?? null;
 }
 
+/** Reads limiters that have no keys, each as a whole. */
+export async function readWholeStandings(
+  db: Database,
+  limiters: readonly string[],
+): Promise<LimiterStanding[]> {
+  if (limiters.length === 0) return [];
+  return await db.query<LimiterStanding>(standings(
+    db,
+    sql`
+      select name as limiter, '' as key, weight
+      from yardmaster.limiters
+      where name = any (${[...limiters]}::text[])
+    `,
+  ));
+}
+
 /** Reads the limiters for which a job stands in line; empty if it does not. */
 export async function readJobStandings(
   db: Database,

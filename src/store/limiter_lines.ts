@@ -28,14 +28,29 @@ export interface LineCursor {
 
 /** Jobs of a line that are counted. */
 export const LINE_JOBS_MAX = 200;
-// Written out: see `limiter_pressure.ts`.
-/** Lines of a whole limiter that are looked at. */
-const LINES = sql`2000`;
+/** Lines that a limiter holds back, and how many of them there are. */
+export interface LimiterLines {
+  readonly lines: readonly LimiterLine[];
+  /** At most {@linkcode LINES_COUNT_MAX}. */
+  readonly count: number;
+  /** There are more; of many keys, only so many were put in order. */
+  readonly capped: boolean;
+}
+
+/** Lines that are counted, and of a limiter with keys put in order. */
+export const LINES_COUNT_MAX = 2_000;
+// Written out: see `limiter_pressure.ts`. One more tells that there are more.
+const LINES = sql`2001`;
+/** Lines of one key that one statement may answer with. */
+const LINES_OF_KEY = sql`100`;
 
 /**
  * The lines that a limiter, or one key of it, holds back, in the order in which
- * they are looked at next. Of a limiter with more than 2,000 of them, so
- * many are put in order.
+ * they are looked at next. The lines of one key are read in that order, however
+ * many they are. Of all keys together no index has it: then 2,000 lines are put
+ * in order, and the answer says so.
+ *
+ * @param asked.key `null`: of all keys. Without keys, all stand under the empty one.
  */
 export async function listLimiterLines(
   db: Database,
@@ -45,38 +60,62 @@ export async function listLimiterLines(
     readonly after: LineCursor | null;
     readonly limit: number;
   },
-): Promise<LimiterLine[]> {
-  const isAfter = after === null ? sql`true` : sql`
-    (look_at, id) > (
-      timestamptz 'epoch' + ${after.lookUs}::bigint * interval '1 microsecond',
-      ${after.id}::uuid
-    )
-  `;
+): Promise<LimiterLines> {
+  const place = sql`(
+    timestamptz 'epoch'
+      + ${after?.lookUs ?? "0"}::bigint * interval '1 microsecond'
+  )`;
+  const isAfter = after === null
+    ? sql`true`
+    : sql`(look_at, id) > (${place}, ${after.id}::uuid)`;
+  const isHeld = key === null
+    ? sql`blocked_limiter = ${limiter}`
+    : sql`blocked_limiter = ${limiter} and blocked_key = ${key}`;
   const held = key === null
     ? sql`
       select * from yardmaster.lanes
-      where blocked_limiter = ${limiter}
+      where ${isHeld}
       order by blocked_key, look_at
       limit ${LINES}
     `
     : sql`
       select * from yardmaster.lanes
-      where blocked_limiter = ${limiter} and blocked_key = ${key}
-      order by look_at
-      limit ${LINES}
+      where ${isHeld} and ${isAfter}
+        and ${after === null ? sql`true` : sql`look_at >= ${place}`}
+      order by look_at, id
+      limit ${LINES_OF_KEY}
     `;
-  return await db.query<LimiterLine>(sql`
+  const rows = await db.query<
+    (LimiterLine | { readonly id: null }) & { readonly held: number }
+  >(sql`
     with held as materialized (${held}),
+    counted as materialized (
+      select count(*)::integer as lines
+      from (
+        select from yardmaster.lanes
+        where ${isHeld}
+        -- In order, so that the planner does not read all lanes to find a few.
+        order by blocked_key
+        limit ${LINES}
+      ) as each
+    ),
     line as materialized (
       select * from held
       where ${isAfter}
       order by look_at, id
       limit ${limit}
     )
-    select ${COLUMNS}
-    from line
+    select counted.lines as "held", ${COLUMNS}
+    from counted
+    left join line on true
     order by look_at, id
   `);
+  const count = rows[0]?.held ?? 0;
+  return {
+    lines: rows.filter((row) => row.id !== null),
+    count: Math.min(count, LINES_COUNT_MAX),
+    capped: count > LINES_COUNT_MAX,
+  };
 }
 
 /** Finds a line, whatever holds it back; `null` if no job waits in it. */

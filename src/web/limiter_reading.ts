@@ -138,7 +138,7 @@ export async function readLines(
     readonly here: Href;
   },
 ): Promise<LinesView> {
-  const lines = await listLimiterLines(c.var.db, {
+  const { lines, count, capped } = await listLimiterLines(c.var.db, {
     limiter,
     key,
     after,
@@ -157,6 +157,8 @@ export async function readLines(
     : null;
   return {
     rows,
+    count,
+    capped,
     more,
     first: after === null ? null : here,
     here: after === null ? here : withQuery(here, {

@@ -119,15 +119,17 @@ async function askAll(
   const held = await listActivePartitions(db, running, { atMs: null });
   assert.equal(held.partitions.length, 1_000);
   const place = { limiter: "rate", limit: 16 };
-  const [line] = await listLimiterLines(db, {
+  const { lines: [line], count, capped } = await listLimiterLines(db, {
     ...place,
     key: null,
     after: null,
   });
   assert.ok(line);
+  assert.deepEqual([count, capped], [2_000, true]);
   const after = { lookUs: line.lookUs, id: line.id };
   await listLimiterLines(db, { ...place, key: null, after });
   await listLimiterLines(db, { ...place, key: line.key, after: null });
+  await listLimiterLines(db, { ...place, key: line.key, after });
   const from = { priority: 0, jobId: "50000" } as const;
   const page = { id: "c4ca4238-a0b9-2382-0dcc-509a6f75849b", limit: 26 };
   const jobs = await listLineJobs(db, { ...page, from, way: "down" });

@@ -299,7 +299,7 @@ Deno.test("the overview tells a limiter that holds jobs back from one that cools
     holding,
     /Blocked 1 .*Limiter per_customer It holds jobs back until enough of it is free\. Lines of jobs that wait for it: 1\./,
   );
-  assert.match(holding, /Review blocked limiters/);
+  assert.match(holding, /Review the limiter that holds jobs back/);
   assert.match(holding, /Waiting 2 2 jobs wait for their limiters\./);
 
   await coolDownLimiter(db, {
@@ -317,5 +317,5 @@ Deno.test("the overview tells a limiter that holds jobs back from one that cools
     cooling,
     /Limiter per_customer It cools down: over in 2 min\. Lines of jobs that wait for it: 1\./,
   );
-  assert.match(cooling, /Review limiters that cool down/);
+  assert.match(cooling, /Review the limiter that cools down/);
 });

@@ -73,9 +73,9 @@ const LOOKS = {
  */
 export function bucketCard(
   bucket: Bucket,
-  { context, lead }: {
+  { context, leads }: {
     readonly context: BucketContext;
-    readonly lead: BucketLead | null;
+    readonly leads: readonly BucketLead[];
   },
 ): Markup {
   const { status, total, exemplars } = bucket;
@@ -111,10 +111,11 @@ export function bucketCard(
           exemplars.map((exemplar) => exemplarItem(exemplar, context))
         }</ul>`
         : quietNote(total)}
-      ${lead &&
+      ${leads.map((lead) =>
         html`<p class="bucket-foot"><a href="${lead.href}">${lead.label}${
           icon("arrow", paths)
-        }</a></p>`}
+        }</a></p>`
+      )}
     </section>
   `;
 }

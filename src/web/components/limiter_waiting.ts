@@ -8,7 +8,7 @@ import {
 } from "../../store/limiter_lines.ts";
 import type { LimiterRow } from "../../store/limiters.ts";
 import { type Href, html, type Markup, text } from "../render.ts";
-import { countOf } from "./count.ts";
+import { countOf, numberText } from "./count.ts";
 import { type LimiterPageContext, shownKey } from "./limiter_rows.ts";
 import { emptyState, pager, panel } from "./panel.ts";
 import { type Column, type Content, dataTable, tableRow } from "./table.ts";
@@ -27,6 +27,9 @@ export interface LinesView {
   /** This page, as it refreshes itself. */
   readonly here: Href;
   readonly rows: readonly LineRow[];
+  /** Of all pages, as far as they were counted. */
+  readonly count: number;
+  readonly capped: boolean;
   readonly more: Href | null;
   /** The first page, where this is not it. */
   readonly first: Href | null;
@@ -42,16 +45,27 @@ const LINE_COLUMNS: readonly Column[] = [
 
 /** The lines of jobs that wait, in the order in which it is their turn. */
 export function limiterLines(view: LinesView, context: Placed): Markup {
-  const { rows, more, first } = view;
+  const { rows, count, capped, more, first } = view;
+  const isCut = capped && context.limiter.partitionBy !== null;
   const pages = more === null && first === null ? null : pager({
     newer: first,
     older: more,
     labels: [text`First lines`, text`Next lines`],
+    note: isCut
+      ? text`More than ${
+        numberText(count)
+      } lines wait. In this order are those of the first keys by name; the page of a key has all of its own.`
+      : null,
   });
+  const words = [text`line`, text`lines`] as const;
   return panel({
     id: text`waiting`,
     title: text`Who waits`,
-    aside: html`<span class="muted">lines take turns, in this order</span>`,
+    aside: rows.length === 0
+      ? null
+      : html`<span class="muted">${
+        countOf({ count, capped }, words)
+      }, in the order of their turns</span>`,
     body: rows.length === 0
       ? emptyState({
         title: text`Nobody waits for it`,

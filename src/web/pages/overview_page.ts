@@ -6,6 +6,7 @@ import {
   type BucketContext,
   type BucketLead,
 } from "../components/bucket_card.ts";
+import { numberText } from "../components/count.ts";
 import { verdict } from "../components/panel.ts";
 import { sentenceMarkup } from "../components/sentence.ts";
 import { timeExact } from "../components/time.ts";
@@ -73,12 +74,57 @@ export function overviewBody(
     </header>
     ${verdict({ tone, sentence: sentenceMarkup(sentence, words) })}
     <div class="buckets">${buckets.map((bucket) =>
-      bucketCard(bucket, { context, lead: leadOf(bucket, { facts, links }) })
+      bucketCard(bucket, { context, leads: leadsOf(bucket, { facts, links }) })
     )}</div>
   `;
 }
 
-/** One way on for each bucket: to the page where its first exemplar is dealt with. */
+/**
+ * The way on for a bucket, to the page where its first exemplar is dealt with;
+ * and a second one to the limiters, which are many where a host has one for each
+ * of its partners, and of which a bucket names three at most.
+ */
+function leadsOf(
+  bucket: Bucket,
+  seen: { readonly facts: OverviewFacts; readonly links: OverviewLinks },
+): readonly BucketLead[] {
+  const leads = [leadOf(bucket, seen), limitersLead(bucket, seen)]
+    .filter((lead) => lead !== null);
+  // One way is enough where both lead to the same place.
+  return leads.filter(({ href }, index) =>
+    !leads.slice(index + 1).some((other) => other.href === href)
+  );
+}
+
+function limitersLead(
+  { status }: Bucket,
+  { facts: { limiters }, links }: {
+    readonly facts: OverviewFacts;
+    readonly links: OverviewLinks;
+  },
+): BucketLead | null {
+  const cooling =
+    limiters.filter(({ cooldownUntil }) => cooldownUntil !== null).length;
+  const holding = limiters.length - cooling;
+  if (status === "blocked" && holding > 0) {
+    return lead(
+      holding === 1
+        ? text`Review the limiter that holds jobs back`
+        : text`Review all ${numberText(holding)} limiters that hold jobs back`,
+      links.limiters,
+    );
+  }
+  if (status === "waiting" && cooling > 0) {
+    return lead(
+      cooling === 1
+        ? text`Review the limiter that cools down`
+        : text`Review all ${numberText(cooling)} limiters that cool down`,
+      links.limiters,
+    );
+  }
+  return null;
+}
+
 function leadOf(
   bucket: Bucket,
   { facts, links }: {
@@ -96,7 +142,9 @@ function leadOf(
         ? lead(text`Review discarded jobs`, links.failed)
         : lead(text`Review cron entries`, links.cron);
     case "blocked":
-      return blockedLead(bucket, links);
+      return bucket.exemplars[0]?.resource.type === "limiter"
+        ? null
+        : lead(text`Review blocked queues`, links.queues);
     case "waiting":
       return waitingLead(facts, links);
     case "runnable":
@@ -108,27 +156,21 @@ function leadOf(
   }
 }
 
-function blockedLead(
-  { exemplars }: Bucket,
-  links: OverviewLinks,
-): BucketLead | null {
-  return exemplars[0]?.resource.type === "limiter"
-    ? lead(text`Review blocked limiters`, links.limiters)
-    : lead(text`Review blocked queues`, links.queues);
-}
-
 function waitingLead(
-  { queues, limiters, paused }: OverviewFacts,
+  { queues, limiters, paused, retryable }: OverviewFacts,
   links: OverviewLinks,
 ): BucketLead | null {
   if (queues.some(({ pausedAt }) => pausedAt !== null)) {
     return lead(text`Review paused queues`, links.queues);
   }
-  if (limiters.some(({ cooldownUntil }) => cooldownUntil !== null)) {
-    return lead(text`Review limiters that cool down`, links.limiters);
+  if (paused.length > 0) {
+    return lead(text`Review waiting cron entries`, links.cron);
   }
-  return paused.length > 0
-    ? lead(text`Review waiting cron entries`, links.cron)
+  const isCooling = limiters.some(({ cooldownUntil }) =>
+    cooldownUntil !== null
+  );
+  return isCooling && retryable.count === 0
+    ? null
     : lead(text`Review jobs that wait`, links.retryable);
 }
 

@@ -28,8 +28,12 @@ import { linksFor } from "../links.ts";
 import { requires } from "../middleware.ts";
 import { page } from "../page.ts";
 import { limiterLive, limiterPage } from "../pages/limiter_page.ts";
-import { limitersLive, limitersPage } from "../pages/limiters_page.ts";
-import { nameOf } from "../paths.ts";
+import {
+  limitersLive,
+  limitersPage,
+  type LimitersView,
+} from "../pages/limiters_page.ts";
+import { nameOf, withQuery } from "../paths.ts";
 import { text } from "../render.ts";
 import { showLimiterKey } from "./limiter_key.ts";
 import { showLimiterLine } from "./limiter_line.ts";
@@ -52,15 +56,46 @@ export function limitersRoutes(): Hono<Env> {
 }
 
 async function showLimiters(c: PageContext): Promise<Response> {
-  const limiters = await listLimiterStatus(c.var.db);
+  const all = await listLimiterStatus(c.var.db);
   const { show, paths, now, formToken } = c.var;
   const context: LimiterContext = { show, paths, now, formToken };
-  if (wantsFragment(c)) return c.html(String(limitersLive(limiters, context)));
+  const view = limitersView(all, c);
+  if (wantsFragment(c)) return c.html(String(limitersLive(view, context)));
   return await page(c, {
     title: text`Limiters`,
     active: "limiters",
-    body: limitersPage(limiters, context),
+    body: limitersPage(view, context),
   });
+}
+
+const LIMITERS_ON_A_PAGE = 100;
+
+/** Cuts out the page that an address names; one that there is not is the first. */
+function limitersView(
+  all: readonly LimiterStatus[],
+  c: PageContext,
+): LimitersView {
+  const { paths } = c.var;
+  const asked = Number(/^\d{1,3}$/.exec(c.req.query("page") ?? "")?.[0] ?? "1");
+  const last = Math.max(Math.ceil(all.length / LIMITERS_ON_A_PAGE), 1);
+  const number = asked >= 1 && asked <= last ? asked : 1;
+  const before = (number - 1) * LIMITERS_ON_A_PAGE;
+  const isCooling = ({ limiter, coolingKeys }: LimiterStatus) =>
+    limiter.cooldownUntil !== null || coolingKeys > 0;
+  const at = (page: number) =>
+    page === 1
+      ? paths.limiters()
+      : withQuery(paths.limiters(), { page: String(page) });
+  return {
+    limiters: all.slice(before, before + LIMITERS_ON_A_PAGE),
+    count: all.length,
+    holding: all.filter(({ lanes }) => lanes > 0).length,
+    cooling: all.filter(isCooling).length,
+    before,
+    more: number < last ? at(number + 1) : null,
+    less: number > 1 ? at(number - 1) : null,
+    here: at(number),
+  };
 }
 
 /** Finds the limiter that an address names, and what the actor may do to it. */
@@ -113,7 +148,13 @@ async function showLimiter(
   const here = await limiterHref(c, name, { find, ...place });
   // They do not need each other, and a pool has a connection for each.
   const [lines, evidence, partitions] = await Promise.all([
-    readLines(c, { limiter: name, key: null, after, here }),
+    readLines(c, {
+      limiter: name,
+      // Without keys, all stand under the empty one, and in order.
+      key: limiter.partitionBy === null ? "" : null,
+      after,
+      here,
+    }),
     readLimiterEvidence(c, { limiter, key: null }),
     limiter.partitionBy === null ? null : readPartitions(c, limiter, address),
   ]);
