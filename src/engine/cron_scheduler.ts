@@ -20,7 +20,7 @@ import {
 } from "../store/cron_slots.ts";
 import { type Notice, sendNotice } from "../store/notices.ts";
 import { type Clock, systemClock } from "./clock.ts";
-import { dealInBatches, dueInstants, unfired } from "./cron_batches.ts";
+import { dealTogether, dueInstants, unfired } from "./cron_allowed.ts";
 import type { Service, ServicePass } from "./service.ts";
 
 /** What a scheduler needs. */
@@ -167,7 +167,7 @@ class CronScheduler implements Service {
     ).map(({ name }) => name);
     const { database } = this.#options;
     const tell = (queues: readonly string[]) => this.#tell(queues, []);
-    const done = await dealInBatches(database, { names, tell });
+    const done = await dealTogether(database, { names, tell });
     return new Map(
       [...done].map(([name, fired]) => [name, { ...NOTHING, fired }]),
     );

@@ -6,7 +6,7 @@ import type { OnEvent, RunEnd } from "../events.ts";
 import type { RunEvent, RunResult } from "../store/outcomes.ts";
 import type { EndedRun } from "./ended_run.ts";
 import type { HookNote } from "./hooks.ts";
-import { storableOutput } from "./output.ts";
+import { storableOutput } from "./kept_output.ts";
 import type { Run } from "./run.ts";
 import { isVerdict, type Verdict } from "./verdict.ts";
 import type { AnyWorker } from "./worker.ts";

@@ -10,7 +10,7 @@ import { hooksOf, type WorkerHooks } from "./hooks.ts";
 import type { AllOf, MiddlewareGiving } from "./middleware.ts";
 import type { WithoutRedacted } from "./redacted_args.ts";
 import type { JsonObject, RunContext } from "./run_context.ts";
-import { outputRule } from "./output.ts";
+import { outputRule } from "./kept_output.ts";
 import type { StandardSchema } from "./standard_schema.ts";
 import type { TimeoutMs } from "./timeout.ts";
 import type { Upgrades } from "./upgrade.ts";
@@ -61,7 +61,8 @@ export interface WorkerDefinition<
   readonly deadlineMs?: number;
   /**
    * Keeps what `perform` returned, as JSON, when the job completes. `true`: up to
-   * 65,536 bytes, for 7 days. What is larger is dropped and never cut.
+   * 65,536 bytes, for 7 days. What is larger is dropped and never cut. It is
+   * stored as it is, unless `encrypt` is among its options.
    */
   readonly recordOutput?: boolean | RecordOutput;
   /** When two of its jobs count as the same; never when left out. */

@@ -8,7 +8,7 @@ import {
   type OutputOf,
   outputReader,
 } from "../../src/engine/job_output.ts";
-import { storableOutput } from "../../src/engine/output.ts";
+import { storableOutput } from "../../src/engine/kept_output.ts";
 import { type AnyWorker, defineWorker } from "../../src/engine/worker.ts";
 import type { JsonOf } from "../../src/domain/output.ts";
 import type { YardmasterEvent } from "../../src/events.ts";

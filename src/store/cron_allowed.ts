@@ -31,7 +31,7 @@ export async function holdAllowedEntries(
   `);
 }
 
-/** What one entry of a batch does. */
+/** What one of those entries does. */
 export interface AllowedFiring {
   readonly entry: HeldCronEntry;
   /** In order; none of them dealt with before. Each becomes a job. */
@@ -41,7 +41,7 @@ export interface AllowedFiring {
   readonly evaluatedThrough: Date;
 }
 
-/** What came of one entry of a batch. */
+/** What came of it. */
 export interface AllowedFired {
   readonly entry: HeldCronEntry;
   readonly slots: readonly NewCronSlot[];

@@ -9,11 +9,11 @@ import {
   type AllowedFiring,
   fireAllowedEntries,
   holdAllowedEntries,
-} from "../store/cron_batch.ts";
+} from "../store/cron_allowed.ts";
 import type { NewCronSlot } from "../store/cron_slots.ts";
 
-/** Entries of one transaction: a batch that fails is done again, one by one. */
-const BATCH_MAX = 200;
+/** Entries of one transaction: if it fails, they are dealt with one by one. */
+const TOGETHER_MAX = 200;
 /** Slots of one transaction; an entry with more to catch up waits its turn. */
 const SLOTS_MAX = 5_000;
 
@@ -23,14 +23,14 @@ const SLOTS_MAX = 5_000;
  * transaction.
  *
  * What somebody else holds, what has much to catch up, what can not be read, and
- * a batch in which something failed are in no answer: they are to be dealt with
- * one by one, where a fault is told with the name of its entry.
+ * what shared a transaction in which something failed are in no answer: they are
+ * to be dealt with one by one, where a fault is told with the name of its entry.
  *
- * @param batches.tell Is called after each commit, with the queues that have new
+ * @param entries.tell Is called after each commit, with the queues that have new
  * jobs.
  * @returns Of each entry that was dealt with, whether a job was made.
  */
-export async function dealInBatches(
+export async function dealTogether(
   database: Database,
   { names, tell }: {
     readonly names: readonly string[];
@@ -39,10 +39,10 @@ export async function dealInBatches(
 ): Promise<ReadonlyMap<string, boolean>> {
   const answers = new Map<string, boolean>();
   // One alone is dealt with as quickly by itself.
-  for (let from = 0; from < names.length - 1; from += BATCH_MAX) {
-    const batch = names.slice(from, from + BATCH_MAX);
+  for (let from = 0; from < names.length - 1; from += TOGETHER_MAX) {
+    const some = names.slice(from, from + TOGETHER_MAX);
     try {
-      const { dealt, ran } = await dealWithAllowed(database, batch);
+      const { dealt, ran } = await dealWithAllowed(database, some);
       for (const name of dealt) answers.set(name, false);
       for (const { name } of ran) answers.set(name, true);
       await tell([...new Set(ran.map(({ queue }) => queue))]);
@@ -53,7 +53,7 @@ export async function dealInBatches(
   return answers;
 }
 
-interface Batch {
+interface Dealt {
   readonly dealt: readonly string[];
   /** Those of which a job was made. */
   readonly ran: readonly HeldCronEntry[];
@@ -62,7 +62,7 @@ interface Batch {
 async function dealWithAllowed(
   database: Database,
   names: readonly string[],
-): Promise<Batch> {
+): Promise<Dealt> {
   return await database.transaction(async (tx) => {
     const firings: AllowedFiring[] = [];
     const dealt: string[] = [];
