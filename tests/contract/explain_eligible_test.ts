@@ -116,7 +116,7 @@ Deno.test("the time that is told of a limited job is the first at which a claim 
       assert.fail("it is told again and again");
     }),
     {
-      numRuns: 60,
+      numRuns: 40,
       examples: FIRST_WORLDS.map((world): [typeof world] => [world]),
     },
   );

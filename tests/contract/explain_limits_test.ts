@@ -122,7 +122,7 @@ Deno.test("a job that waits for limiters has a reason, is not claimed while one 
       assert.ok(passes === 0 || passed > 0, "none was claimed");
     }),
     {
-      numRuns: 60,
+      numRuns: 40,
       examples: FIRST_WORLDS.map((world): [typeof world] => [world]),
     },
   );

@@ -90,7 +90,7 @@ Deno.test("entries that are dealt with together leave what each of them would ha
         }
       },
     ),
-    { numRuns: 20 },
+    { numRuns: 12 },
   );
 });
 

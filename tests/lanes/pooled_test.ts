@@ -24,20 +24,20 @@ const TESTS_MIN = 350;
 
 /** Files of those folders that would cost time and say nothing. */
 const SAME_AS_DIRECT: Readonly<Record<string, string>> = {
-  "tests/contract/explain_plans_test.ts": "plans are made behind the proxy",
-  "tests/contract/limiter_pages_plans_test.ts":
-    "plans are made behind the proxy",
+  "tests/contract/explain_eligible_test.ts":
+    "a long walk of statements that the other tests of limiters send as well",
+  "tests/contract/explain_limits_test.ts":
+    "a long walk of statements that the other tests of limiters send as well",
   "tests/contract/explain_worlds_test.ts":
     "a long walk of statements that the other tests of explanations send as well",
   "tests/engine/unique_model_test.ts":
     "a long walk of statements that the other tests of uniqueness send as well",
-  "tests/contract/hot_plans_test.ts": "plans are made behind the proxy",
-  "tests/contract/output_plans_test.ts": "plans are made behind the proxy",
-  "tests/contract/search_plans_test.ts": "plans are made behind the proxy",
   "tests/db/enums_test.ts": "it reads the catalogue",
   "tests/engine/cron_simulation_test.ts":
     "a long walk of statements that the other tests of cron send as well",
 };
+/** Plans are made behind the proxy. */
+const PLANS = /_plans_test\.ts$/;
 
 const program = await findPgBouncer();
 const isInCi = Deno.env.get("CI") === "true";
@@ -72,6 +72,7 @@ async function runThrough(
   const junit = join(folder, "junit.xml");
   const files = FOLDERS.flatMap((each) => filesBelow(`tests/${each}`))
     .filter((path) => path.endsWith("_test.ts") && !(path in SAME_AS_DIRECT))
+    .filter((path) => !PLANS.test(path))
     .filter((path) =>
       /use(Postgres|PGlite|Drivers)\(/.test(
         readFileSync(join(ROOT, path), "utf8"),

@@ -54,7 +54,7 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer Each> ? Each : never;
 
-const RUNS = { numRuns: 25 };
+const RUNS = { numRuns: 15 };
 const steps = fc.array(step, { minLength: 5, maxLength: 30 });
 
 /** All but admitting is the same for every limiter. */
