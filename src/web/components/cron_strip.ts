@@ -75,7 +75,7 @@ function pathOf(mark: CronMark, cells: readonly number[]): Markup {
 }
 
 /** `24 planned instants, oldest first: 22 on-time, 2 missed fire.` */
-export function stripSentence(marks: readonly CronMark[]): Plain {
+function stripSentence(marks: readonly CronMark[]): Plain {
   const counted = MARKS.flatMap((mark) => {
     const count = marks.filter((one) => one === mark).length;
     return count === 0 ? [] : [text`${count} ${MARK_WORDS[mark]}`];

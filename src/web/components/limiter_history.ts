@@ -34,7 +34,7 @@ const FACT_WORDS = {
 } as const satisfies Record<LimiterFactKind, Plain>;
 
 /** Whether what happened was asked for by somebody, or is a matter of load. */
-export function causeOf(
+function causeOf(
   { kind, details }: Pick<LimiterFact, "kind" | "details">,
 ): "pressure" | "policy" {
   return kind === "blocked" && details["code"] !== "cooldown"
