@@ -87,7 +87,7 @@ export const ADVICE = {
     example: `encryption: { current: "2026-11", keys: {
   "2026-11": process.env.ARGS_KEY_2026_11, // openssl rand -base64 32
 } },`,
-    needed: "when a worker with `encrypt` is enqueued or run",
+    needed: "when a worker that encrypts is enqueued or run",
   },
   onEvent: {
     example: `onEvent: (event) => counter.add(1, { type: event.type }),`,

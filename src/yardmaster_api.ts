@@ -107,7 +107,7 @@ export interface Yardmaster {
   readonly awaitJob: AwaitJob;
   /** Cron entries that the host writes at run time. */
   readonly cron: CronApi;
-  /** Which keys args are encrypted with, and how to move to another. */
+  /** Which keys args and outputs are encrypted with, and how to move to another. */
   readonly encryption: EncryptionApi;
   /** What the host's own code tells limiters, such as to cool down. */
   readonly limiters: LimiterApi;
