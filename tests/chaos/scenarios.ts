@@ -3,6 +3,7 @@ import type { Scenario } from "./scenario.ts";
 import { chunksKilled } from "./scenarios/chunks_killed.ts";
 import { DATABASE_SCENARIOS } from "./scenarios/database.ts";
 import { frozenProcess } from "./scenarios/frozen_process.ts";
+import { frozenStatement } from "./scenarios/frozen_statement.ts";
 import { gracefulStop } from "./scenarios/graceful_stop.ts";
 import { killAtEachStep } from "./scenarios/kill_at_each_step.ts";
 import { killAtRandom } from "./scenarios/kill_at_random.ts";
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   killAtEachStep,
   gracefulStop,
   frozenProcess,
+  frozenStatement,
   lostAnswers,
   overload,
   rollingDeploy,
