@@ -1,3 +1,4 @@
+import { LEASE_JOBS_MAX } from "../store/leases.ts";
 import type { EngineParts } from "./engine_parts.ts";
 import { askInTurn } from "./producers.ts";
 import type { Service } from "./service.ts";
@@ -99,6 +100,7 @@ async function work(
   const { hooks } = executor;
   // The last claim found nothing: before that is the end, look for what is due.
   let isDry = true;
+  let dryLooks = 0;
   while (leftMs() > 0) {
     // A tick may be long: it beats, and hears of cancellations, all the time.
     await passes.ifDue(parts.heartbeat);
@@ -124,11 +126,27 @@ async function work(
         ms: Math.min(leftMs(), parts.refresher.intervalMs),
       });
     } else if (!found && isDry) {
-      return producer.jobsLeft > 0;
+      dryLooks += 1;
+      if (dryLooks >= looksOf(executor, producer)) return producer.jobsLeft > 0;
     }
+    if (found) dryLooks = 0;
     isDry = !found && executor.isIdle && hooks.isIdle;
   }
   return false;
+}
+
+/**
+ * How many looks it takes to ask every queue. A small budget may be given to one
+ * of them alone, and another one the next time.
+ */
+function looksOf(
+  { queues }: EngineParts["executor"],
+  { jobsLeft }: EngineParts["producer"],
+): number {
+  let room = 0;
+  for (const { limit } of queues.values()) room += limit;
+  const isShared = room > Math.min(jobsLeft, LEASE_JOBS_MAX);
+  return isShared && jobsLeft > 0 ? queues.size : 1;
 }
 
 /** Passes of services, none of which keeps the others from theirs. */

@@ -10,7 +10,6 @@ import { Sealer } from "../engine/sealer.ts";
 import type { TickReport } from "../engine/tick.ts";
 import type { AnyWorker } from "../engine/worker.ts";
 import type { OnEvent, RunEnd, YardmasterEvent } from "../events.ts";
-import { FirstFailure } from "./first_failure.ts";
 import { SetAside } from "./set_aside.ts";
 
 /** What {@linkcode drain} runs. */
@@ -58,6 +57,10 @@ export interface DrainReport extends TickReport {
   readonly ends: Partial<Record<RunEnd, number>>;
 }
 
+interface Failure {
+  readonly error: unknown;
+}
+
 const DRAIN_BUDGET_MS = 60_000;
 const DRAIN_JOBS_MAX = 1_000;
 const DRAIN_LIMIT = 10;
@@ -77,26 +80,21 @@ export async function drain(options: DrainOptions): Promise<DrainReport> {
   assert(isWhole(maxJobs, most), "maxJobs is 1 to 1,000,000");
   const queues = options.queues ?? workers.map(({ queue }) => queue);
   const ends: Partial<Record<RunEnd, number>> = {};
-  const failure = throws ? new FirstFailure(database) : null;
-  const engine = drainingEngine(
-    {
-      ...options,
-      queues,
-      middleware: failure?.around(options.middleware) ?? options.middleware,
-    },
-    (event) => {
-      if (event.type === "run_ended") {
-        ends[event.end] = (ends[event.end] ?? 0) + 1;
-        failure?.saw(event.end);
-      }
-      options.onEvent?.(event);
-    },
-  );
+  let failure: Failure | null = null;
+  const engine = drainingEngine({ ...options, queues }, (event) => {
+    if (event.type === "run_ended") {
+      const { end, worker, error = new Error(`A run of ${worker} ${end}`) } =
+        event;
+      ends[end] = (ends[end] ?? 0) + 1;
+      if (end === "failed" || end === "timed_out") failure ??= { error };
+    }
+    options.onEvent?.(event);
+  });
   const aside = recursive ? null : await SetAside.begin(database, queues);
   try {
-    const asked = { ...options, queues, maxJobs, aside, failure };
-    const report = await drainAll(engine, asked);
-    return { ...report, ends };
+    const firstFailure = () => throws ? failure : null;
+    const asked = { ...options, queues, maxJobs, aside, firstFailure };
+    return { ...await drainAll(engine, asked), ends };
   } finally {
     await aside?.putBack();
   }
@@ -105,17 +103,18 @@ export async function drain(options: DrainOptions): Promise<DrainReport> {
 /** Runs until nothing is left, or the first failure. */
 async function drainAll(
   engine: Engine,
-  { database, queues, maxJobs, scheduled = false, aside, failure }:
+  { database, queues, maxJobs, aside, firstFailure, ...options }:
     & DrainOptions
     & {
       readonly queues: readonly string[];
       readonly maxJobs: number;
       readonly aside: SetAside | null;
-      readonly failure: FirstFailure | null;
+      readonly firstFailure: () => Failure | null;
     },
 ): Promise<TickReport> {
   // So that nothing is claimed beside a run that enqueues, or fails.
-  const isOneByOne = aside !== null || failure !== null;
+  const { scheduled = false, throws = false } = options;
+  const isOneByOne = aside !== null || throws;
   const only = aside?.known ?? null;
   const until = scheduled instanceof Date ? scheduled : null;
   let report: TickReport | null = null;
@@ -125,7 +124,8 @@ async function drainAll(
     const left = maxJobs - (report?.claimed ?? 0);
     const next = await pass(engine, isOneByOne ? 1 : left);
     report = report === null ? next : added(report, next);
-    await failure?.rethrow();
+    const failure = firstFailure();
+    if (failure !== null) throw failure.error;
     if (report.claimed >= maxJobs) break;
     if (next.claimed > 0) {
       mayBeDue = scheduled !== false;
@@ -156,11 +156,8 @@ function added(before: TickReport, next: TickReport): TickReport {
 
 function drainingEngine(
   { database, workers, queues, middleware, encryption, clock }:
-    & Omit<DrainOptions, "middleware">
-    & {
-      readonly queues: readonly string[];
-      readonly middleware: readonly Middleware[] | undefined;
-    },
+    & DrainOptions
+    & { readonly queues: readonly string[] },
   onEvent: (event: YardmasterEvent) => void,
 ): Engine {
   return createEngine({

@@ -170,6 +170,24 @@ Deno.test("tick() runs at most so many jobs, and one executor for all ticks of a
   assert.deepEqual(executors, [{ stopped: true }]);
 });
 
+Deno.test("tick() asks every queue before it says that nothing is left, also when one alone may take its whole budget", async () => {
+  await using db = await testDb();
+  const far = defineWorker({ name: "far", queue: "far", perform: () => {} });
+  for (const [limit, maxJobs] of [[5, 1], [1_000, Infinity]] as const) {
+    const queues = { far: { limit }, near: { limit }, nearest: { limit } };
+    for (let turn = 0; turn < 3; turn++) {
+      const engine = engineOn(db, { workers: [far], queues });
+      await engine.enqueue(far, {});
+      for (let before = 0; before < turn; before++) {
+        await engine.tick({ budgetMs: 60_000, maxJobs });
+        await engine.enqueue(far, {});
+      }
+      const { claimed } = await engine.tick({ budgetMs: 60_000, maxJobs });
+      assert.equal(claimed, 1);
+    }
+  }
+});
+
 Deno.test("tick() that comes while another is under way joins it", async () => {
   await using db = await testDb();
   const free = defineWorker({ name: "free", perform: () => {} });
