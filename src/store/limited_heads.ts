@@ -13,10 +13,10 @@ import {
   type LockedTurn,
 } from "./limited_locks.ts";
 
-/** Jobs of all lanes that one claim reads. */
-const HEADS_MAX = 2_000;
-/** Of a lane among many. */
-const HEADS_LEAST = 10;
+/** As many as it can take and half as many again: lanes are not of one length. */
+const HEADS_SHARE = 1.5;
+/** Jobs of a lane among many. */
+const HEADS_LEAST = 5;
 
 /** The first jobs of a lane, and how many were asked for. */
 export interface Head {
@@ -121,7 +121,10 @@ function mostOf({ lanes, partitions }: LockedTurn): number[] {
   const capacities = new Map(
     partitions.map(({ limiter, capacity }) => [limiter, capacity]),
   );
-  const most = Math.max(Math.floor(HEADS_MAX / lanes.length), HEADS_LEAST);
+  const rooms = new Map(lanes.map(({ queue, room }) => [queue, room]));
+  const room = [...rooms.values()].reduce((all, each) => all + each, 0);
+  const share = Math.ceil(room * HEADS_SHARE / lanes.length);
+  const most = Math.max(share, HEADS_LEAST);
   return lanes.map(({ room, limiters }) => {
     const least = limiters.map((limiter) =>
       (capacities.get(limiter) ?? most) + 1

@@ -77,7 +77,7 @@ export async function lockTurn(
           and lanes.look_at <= ${tx.now}
         order by look_at, id
         limit least(
-          greatest(wanted.room * 2, ${LANES_LEAST}::integer),
+          greatest(wanted.room, ${LANES_LEAST}::integer),
           ${LANES_MAX}::integer
         )
         for update skip locked
