@@ -26,16 +26,28 @@ async function count(db: Database, state: string): Promise<number> {
   return row?.jobs ?? 0;
 }
 
+const JOBS = 3_000;
 const WAIT_MS = 300;
 
 function job(n: number): Args {
   return { tenant: n % 3, n };
 }
 
+async function enqueueAll(db: Database, { worker, jobs }: {
+  readonly worker: ReturnType<typeof defineChunkWorker<Args>>;
+  readonly jobs: number;
+}): Promise<void> {
+  const host = createEngine({ database: db });
+  for (let n = 0; n < jobs; n += 500) {
+    await host.enqueueMany(
+      Array.from({ length: 500 }, (_, k) => ({ worker, args: job(n + k) })),
+    );
+  }
+}
+
 Deno.test("two processes run every job of many chunks exactly once, in calls that are full and of one partition", async () => {
   await using world = await testPostgres();
   const { db } = world;
-  const jobsMax = 3_000;
   const seen: number[] = [];
   const calls: number[] = [];
   const wrong: string[] = [];
@@ -81,15 +93,10 @@ Deno.test("two processes run every job of many chunks exactly once, in calls tha
     chunk: { size: 50 },
     perform: () => {},
   });
-  const host = createEngine({ database: db });
-  for (let n = 0; n < jobsMax; n += 500) {
-    await host.enqueueMany(
-      Array.from({ length: 500 }, (_, k) => ({ worker, args: job(n + k) })),
-    );
-  }
+  await enqueueAll(db, { worker, jobs: JOBS });
   await until(
     "all are done",
-    async () => await count(db, "completed") === jobsMax,
+    async () => await count(db, "completed") === JOBS,
   );
   const tookMs = performance.now() - beganMs;
   await Promise.all(engines.map((engine) => engine.stop()));
@@ -97,7 +104,7 @@ Deno.test("two processes run every job of many chunks exactly once, in calls tha
   assert.deepEqual(wrong, []);
   assert.deepEqual(
     seen.toSorted((a, b) => a - b),
-    Array.from({ length: jobsMax }, (_, n) => n),
+    Array.from({ length: JOBS }, (_, n) => n),
   );
   assert.ok(calls.every((jobs) => jobs <= 50));
   // A call that is not full has waited; of each tenant and process one at a time.

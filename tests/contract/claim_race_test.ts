@@ -148,7 +148,12 @@ Deno.test("rescueLeases() passes over a lease that is being acknowledged, and ta
   await db.transaction(async (tx) => {
     await acknowledge(tx, executorId, runs.slice(0, 2).map(completed));
     const rescue = await rescueLeases(other, { limit: 10 });
-    assert.deepEqual(rescue, { rescued: 0, discarded: 0, queues: [] });
+    assert.deepEqual(rescue, {
+      rescued: 0,
+      discarded: 0,
+      discardedIds: [],
+      queues: [],
+    });
   });
 
   assert.equal((await rescueLeases(other, { limit: 10 })).rescued, 1);

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import type { Database } from "../../src/db/database.ts";
 import { sql } from "../../src/db/sql.ts";
 import type { JobDiagnosis } from "../../src/domain/diagnosis.ts";
 import { explainJob } from "../../src/domain/explain.ts";
@@ -57,6 +58,17 @@ const BLOCKED: readonly JobDiagnosis[] = [
   "job_key_busy",
 ];
 
+async function coolDown(db: Database, limiter: string): Promise<void> {
+  await coolDownLimiter(db, {
+    limiter,
+    key: null,
+    forMs: 5_000,
+    reason: "It said 429",
+    by: "ops-demo",
+    extendsOnly: false,
+  });
+}
+
 Deno.test("a job that waits for limiters has a reason, is not claimed while one blocks it, and one of those that they let pass is", async () => {
   await using postgres = await testPostgres();
   const met = new Set<JobDiagnosis>();
@@ -79,16 +91,7 @@ Deno.test("a job that waits for limiters has a reason, is not claimed while one 
         executorId,
         first.slice(0, world.ended),
       );
-      if (world.cools) {
-        await coolDownLimiter(db, {
-          limiter: world.limiters[0]?.name ?? "",
-          key: null,
-          forMs: 5_000,
-          reason: "It said 429",
-          by: "ops-demo",
-          extendsOnly: false,
-        });
-      }
+      if (world.cools) await coolDown(db, world.limiters[0]?.name ?? "");
       db.advanceMs(world.laterMs);
       const waiting = await db.query<{ id: JobId }>(
         sql`select job_id as id from yardmaster.limited`,

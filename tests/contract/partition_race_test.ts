@@ -130,7 +130,12 @@ Deno.test("createPartition() moves definitions while a lease is rescued: the job
     { db, other, table: "jobs" },
     (their) => rescueLeases(their, { limit: 1 }),
   );
-  assert.deepEqual(rescue, { rescued: 1, discarded: 0, queues: ["default"] });
+  assert.deepEqual(rescue, {
+    rescued: 1,
+    discarded: 0,
+    discardedIds: [],
+    queues: ["default"],
+  });
   assert.deepEqual(await standings(db), ["available"]);
 });
 
