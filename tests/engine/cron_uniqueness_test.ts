@@ -219,8 +219,8 @@ Deno.test("cancel_previous cancels what holds the key and follows it", async () 
 Deno.test("cancel_previous cancels nothing when no job would follow, for a key or a limiter", async () => {
   await using db = await testDb();
   const change = { overlap: "cancel_previous" } as const;
-  const throttle = workerOf({ onConflict: "throttle", periodMs: 5 * HOUR_MS });
-  const { pass } = await world(db, throttle, change);
+  const rare = workerOf({ onConflict: "throttle", periodMs: 5 * HOUR_MS });
+  const { pass } = await world(db, rare, change);
   await pass();
   await pass();
   assert.deepEqual(await told(db), ["claimed 1", "key_held 1"]);

@@ -13,6 +13,8 @@ import {
   CATCH_UP_SENTENCES,
   OVERLAP_LABELS,
   OVERLAP_SENTENCES,
+  UNIQUE_LABELS,
+  UNIQUE_SENTENCES,
 } from "./cron_words.ts";
 import { panel } from "./panel.ts";
 import { type Content, definitions } from "./table.ts";
@@ -164,6 +166,7 @@ export function cronDefinition(
             CATCH_UP_SENTENCES[entry.catchUp]
           }${limitOf(reading)}</span>`,
         ],
+        ...uniqueness(reading),
         ...deadline(reading),
       ])}
       <div>
@@ -180,6 +183,17 @@ function limitOf({ entry }: CronReading): Markup | null {
       The limit is ${entry.catchUpMax}.
     `
     : null;
+}
+
+function uniqueness(
+  { entry: { uniqueness } }: CronReading,
+): readonly (readonly [Plain, Content])[] {
+  return uniqueness === null ? [] : [[
+    text`Unique`,
+    html`${UNIQUE_LABELS[uniqueness.mode]}<br><span class="muted">${
+      UNIQUE_SENTENCES[uniqueness.mode]
+    }</span>`,
+  ]];
 }
 
 function deadline(

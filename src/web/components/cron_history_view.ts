@@ -135,8 +135,8 @@ function dealtWith({ slot, latenessMs }: Item): Markup {
 const MET_WORDS = {
   overlap: "held up by",
   limited: "held up by",
-  key_held: "key held by",
-  overwrote: "overwrote",
+  key_held: "held by",
+  overwrote: "the holder",
 } as const satisfies Record<CronSlotReason, string>;
 
 /** The job that it became, or the one that held it up. */

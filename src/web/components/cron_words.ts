@@ -8,6 +8,7 @@ import {
   CRON_HISTORY_SENTENCES,
   type CronHistoryClass,
 } from "../../domain/cron_slot.ts";
+import type { UniqueMode } from "../../domain/unique_key.ts";
 
 /** What pages call the overlap policies. */
 export const OVERLAP_LABELS = {
@@ -39,6 +40,24 @@ export const CATCH_UP_SENTENCES = {
   latest: "Of planned instants that were missed, the newest becomes a job.",
   all: "Planned instants that were missed become jobs, up to a limit.",
 } as const satisfies Record<CronCatchUp, string>;
+
+/** What pages call the modes of uniqueness. */
+export const UNIQUE_LABELS = {
+  reject: "Reject",
+  replace: "Replace",
+  debounce: "Debounce",
+  throttle: "Throttle",
+  keep_last: "Keep Last",
+} as const satisfies Record<UniqueMode, string>;
+
+/** What a fire does that meets another job with its key. */
+export const UNIQUE_SENTENCES = {
+  reject: "It becomes no job while another one holds its key.",
+  replace: "It overwrites fields of the job that holds its key and waits.",
+  debounce: "It puts off the job that holds its key and waits.",
+  throttle: "It becomes no job within a period of another one with its key.",
+  keep_last: "It overwrites the job that holds its key and waits.",
+} as const satisfies Record<UniqueMode, string>;
 
 /** What pages call the sources. */
 export const SOURCE_LABELS = {

@@ -117,6 +117,9 @@ function holder(
   const name = show("name", id, resource);
   const href = linkTo(resource);
   return href === null
-    ? html`It is job <span class="mono">${name}</span>.`
-    : html`It is <a href="${href}">job <span class="mono">${name}</span></a>.`;
+    ? html`The key was held by job <span class="mono">${name}</span>.`
+    : html`
+      The key was held by <a
+        href="${href}">job <span class="mono">${name}</span></a>.
+    `;
 }
