@@ -1,8 +1,6 @@
 import { type Sentence, sentence } from "../domain/sentence.ts";
-import type {
-  ExecutorEvidence,
-  ExecutorHealth,
-} from "../store/queue_evidence.ts";
+import type { ExecutorHealth } from "../store/executor_health.ts";
+import type { ExecutorEvidence } from "../store/queue_evidence.ts";
 import type { RelatedEvidence } from "./bundle.ts";
 
 const HEALTH: Readonly<Record<ExecutorHealth, Sentence>> = {

@@ -1,5 +1,5 @@
 import type { Database } from "../db/database.ts";
-import { type Sql, sql } from "../db/sql.ts";
+import { sql } from "../db/sql.ts";
 
 /** What a process says about itself when it starts to run jobs. */
 export interface ExecutorStart {
@@ -10,42 +10,6 @@ export interface ExecutorStart {
   readonly workers: readonly string[];
   readonly lateAfterMs: number;
   readonly missingAfterMs: number;
-}
-
-/**
- * How an executor is. `missing` ones were found to be so and their work was
- * taken from them, or is about to be.
- */
-export type ExecutorHealth = "healthy" | "late" | "missing" | "stopped";
-
-/** A process that runs jobs, or ran them. */
-export interface Executor {
-  readonly id: number;
-  readonly name: string;
-  readonly runtime: string;
-  readonly queues: readonly string[];
-  readonly workers: readonly string[];
-  readonly startedAt: Date;
-  readonly beatAt: Date;
-  readonly stoppedAt: Date | null;
-  readonly health: ExecutorHealth;
-}
-
-/**
- * An executor that stopped by itself beat for the last time as it did; one that
- * was stopped by others had not beaten for long.
- */
-function executorHealth(db: Database): Sql {
-  return sql`
-    case
-      when stopped_at is not null and stopped_at < beat_at + missing_after
-        then 'stopped'
-      when coalesce(stopped_at, ${db.now}) >= beat_at + missing_after
-        then 'missing'
-      when ${db.now} >= beat_at + late_after then 'late'
-      else 'healthy'
-    end
-  `;
 }
 
 /** Makes this process known. Its id is never used again by another. */
@@ -138,21 +102,4 @@ export async function markMissingExecutors(db: Database): Promise<number[]> {
     returning id
   `);
   return rows.map((row) => row.id);
-}
-
-const EXECUTORS_MAX = 200;
-
-/** The executors that run, and those that stopped last. */
-export async function listExecutors(db: Database): Promise<Executor[]> {
-  return await db.query<Executor>(sql`
-    select
-      id, name, runtime, queues, workers,
-      started_at as "startedAt",
-      beat_at as "beatAt",
-      stopped_at as "stoppedAt",
-      ${executorHealth(db)} as "health"
-    from yardmaster.executors
-    order by stopped_at desc nulls first, id desc
-    limit ${EXECUTORS_MAX}
-  `);
 }

@@ -17,6 +17,7 @@ import { workersBeside } from "../domain/explain_places.ts";
 import { type JobExplanation, tellJob } from "../domain/explain_told.ts";
 import type { JobId } from "../domain/job.ts";
 import type { AttemptEventKind } from "../domain/state.ts";
+import { liveHealth } from "./executor_health.ts";
 import { findLane } from "./explain_lane.ts";
 import { readAhead, readPace } from "./explain_turn.ts";
 
@@ -105,9 +106,7 @@ async function findStanding(
       case
         when holder.id is null then null
         when holder.stopped_at is not null then 'stopped'
-        when ${db.now} >= holder.beat_at + holder.missing_after then 'missing'
-        when ${db.now} >= holder.beat_at + holder.late_after then 'late'
-        else 'healthy'
+        else ${liveHealth(db, sql`holder`)}
       end as "holderHealth",
       event.kind as "eventKind", event.principal as "eventPrincipal",
       event.message as "eventMessage", event.at as "eventAt",
@@ -195,11 +194,7 @@ export async function listServing(
     select
       executors.id, executors.name, executors.workers,
       executors.beat_at as "beatAt", served.queue,
-      case
-        when ${db.now} >= beat_at + missing_after then 'missing'
-        when ${db.now} >= beat_at + late_after then 'late'
-        else 'healthy'
-      end as "health",
+      ${liveHealth(db)} as "health",
       case when cardinality(queues) = 1 then (
         select coalesce(sum(cardinality(job_ids)), 0)::integer
         from yardmaster.leases

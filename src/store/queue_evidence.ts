@@ -2,10 +2,8 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import { COUNT_MAX } from "./evidence.ts";
+import { type ExecutorHealth, liveHealth } from "./executor_health.ts";
 import { DUE_JOBS, oldestIn } from "./waiting_queues.ts";
-
-/** How a process is, by the age of its heartbeat. */
-export type ExecutorHealth = "healthy" | "late" | "missing" | "stopped";
 
 /** An executor, as its last heartbeat left it. */
 export interface ExecutorEvidence {
@@ -33,11 +31,7 @@ export async function listExecutorEvidence(
     select
       id, name, queues, workers, started_at as "startedAt",
       beat_at as "beatAt", stopped_at as "stoppedAt",
-      case
-        when ${db.now} >= beat_at + missing_after then 'missing'
-        when ${db.now} >= beat_at + late_after then 'late'
-        else 'healthy'
-      end as health
+      ${liveHealth(db)} as health
     from yardmaster.executors
     where stopped_at is null and ${queue} = any(queues)
     order by beat_at desc, id desc
@@ -55,10 +49,10 @@ export async function findExecutorEvidence(
       id, name, queues, workers, started_at as "startedAt",
       beat_at as "beatAt", stopped_at as "stoppedAt",
       case
-        when stopped_at is not null then 'stopped'
-        when ${db.now} >= beat_at + missing_after then 'missing'
-        when ${db.now} >= beat_at + late_after then 'late'
-        else 'healthy'
+        when stopped_at is null then ${liveHealth(db)}
+        -- Who stops by itself beats as it does; others stop who had not for long.
+        when stopped_at < beat_at + missing_after then 'stopped'
+        else 'missing'
       end as health
     from yardmaster.executors
     where id = ${executorId}

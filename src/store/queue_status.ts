@@ -2,7 +2,7 @@
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
-import type { ExecutorHealth } from "./queue_evidence.ts";
+import { type ExecutorHealth, liveHealth } from "./executor_health.ts";
 import { DUE_JOBS, oldestIn, WITH_WAITING_QUEUES } from "./waiting_queues.ts";
 
 /** A queue. Counts end at {@linkcode QUEUE_COUNT_MAX}. */
@@ -147,11 +147,7 @@ export async function listExecutorStatus(
       executors.id, executors.name, executors.runtime, executors.queues,
       executors.workers, executors.started_at as "startedAt",
       executors.beat_at as "beatAt",
-      case
-        when ${db.now} >= beat_at + missing_after then 'missing'
-        when ${db.now} >= beat_at + late_after then 'late'
-        else 'healthy'
-      end as "health",
+      ${liveHealth(db)} as "health",
       (
         select coalesce(sum(cardinality(job_ids)), 0)::integer
         from yardmaster.leases

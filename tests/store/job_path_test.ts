@@ -4,7 +4,6 @@ import { sql } from "../../src/db/sql.ts";
 import type { JobId } from "../../src/domain/job.ts";
 import {
   beatExecutor,
-  listExecutors,
   markMissingExecutors,
   resumeExecutor,
   startExecutor,
@@ -25,6 +24,7 @@ import {
   resumeQueue,
   scaleQueue,
 } from "../../src/store/queues.ts";
+import { findExecutorEvidence } from "../../src/store/queue_evidence.ts";
 import { stageJobs } from "../../src/store/scheduled.ts";
 import {
   cancelJob,
@@ -282,8 +282,8 @@ Deno.test("rescueLeases() brings back the work of a missing executor, and discar
   assert.deepEqual(answers, ["lost", "lost"]);
   const [run] = await claim(db, { executorId: alive });
   assert.equal(run?.attempt, 2);
-  const health = (await listExecutors(db)).map((each) => each.health);
-  assert.deepEqual(health, ["healthy", "missing"]);
+  assert.equal((await findExecutorEvidence(db, alive))?.health, "healthy");
+  assert.equal((await findExecutorEvidence(db, dead))?.health, "missing");
 });
 
 Deno.test("stopExecutor() is no loss, and resumeExecutor() takes the same one up", async () => {
@@ -293,9 +293,9 @@ Deno.test("stopExecutor() is no loss, and resumeExecutor() takes the same one up
   await stopExecutor(db, executorId);
   db.advanceMs(86_400_000);
   assert.deepEqual(await markMissingExecutors(db), []);
-  assert.equal((await listExecutors(db))[0]?.health, "stopped");
+  assert.equal((await findExecutorEvidence(db, executorId))?.health, "stopped");
   assert.ok(await resumeExecutor(db, executorId));
-  assert.equal((await listExecutors(db))[0]?.health, "healthy");
+  assert.equal((await findExecutorEvidence(db, executorId))?.health, "healthy");
 });
 
 Deno.test("beatExecutor() follows a clock that was set back, so that its death is found in time", async () => {

@@ -1,4 +1,4 @@
-import type { ExecutorHealth } from "../../store/queue_evidence.ts";
+import type { ExecutorHealth } from "../../store/executor_health.ts";
 import type { Paths } from "../paths.ts";
 import { html, type Markup } from "../render.ts";
 import { badge, type Tone } from "./badge.ts";
