@@ -64,7 +64,7 @@ what has ended; pg-boss keeps it.
 
 ## What we aim for
 
-${verdict(ratios)}
+${verdict(ratios)}${withoutAim(rows)}
 
 ${ratioTable(ratios)}
 Ratios compare medians of one run. Where a peer has two settings, ours is
@@ -146,6 +146,12 @@ function verdict(ratios: readonly Ratio[]): string {
       `${missed.length} missed.`;
 }
 
+function withoutAim(rows: readonly ResultRow[]): string {
+  return rows.some(({ scenario }) => scenario.includes("with a receipt"))
+    ? " What receipts cost is told, with no aim."
+    : "";
+}
+
 function file(run: number): string {
   return run === 0 ? "results.json" : `results-${run + 1}.json`;
 }
@@ -161,7 +167,10 @@ function conditions(meta: Meta): string {
   return [
     `${meta.at.slice(0, 16).replace("T", " ")} UTC, \`${
       meta.command.replace(/ --json \S+/, "")
-    }\`, rounds: ${meta.rounds}, in ${minutes} min. ${cpus} CPUs (${model}), ` +
+    }\`, commit ${
+      meta.versions.commit ?? "unknown"
+    }, rounds: ${meta.rounds}, ` +
+    `in ${minutes} min. ${cpus} CPUs (${model}), ` +
     `${memoryGiB} GiB, Linux ${kernel}, ${syncsPerSecond} fdatasync a second; ` +
     "clients and server on the same machine. " +
     (meta.loadBefore > LOAD_MAX
@@ -183,6 +192,8 @@ function settings({ server }: Meta): string {
 
 function versions({ versions }: Meta): string {
   return Object.entries(versions)
+    // Each run says its own.
+    .filter(([name]) => name !== "commit")
     .map(([name, version]) => `${name} ${version}`).join(", ");
 }
 
