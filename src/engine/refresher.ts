@@ -24,6 +24,11 @@ export interface RefresherOptions {
 
 /** With the time that the statements take, every change is here within 1 s. */
 const INTERVAL_MS = 800;
+/**
+ * In an outage it is the one that knocks, hardly more often than it looks when
+ * all is well; the first answer that it gets wakes the other services.
+ */
+const RETRY_MS_MAX = 1_500;
 /** A job that waits so long for a slot here may find one elsewhere. */
 const BUFFERED_MS_MAX = 2_000;
 
@@ -34,6 +39,7 @@ const BUFFERED_MS_MAX = 2_000;
 export class Refresher implements Service {
   readonly name = "refresher";
   readonly intervalMs = INTERVAL_MS;
+  readonly retryMsMax = RETRY_MS_MAX;
   readonly #options: RefresherOptions;
   /** Jobs in our leases that nothing here ran, at the last pass. */
   #strange: ReadonlySet<string> = new Set();

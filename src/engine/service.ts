@@ -17,6 +17,8 @@ export interface Service {
   readonly name: string;
   /** Between two passes, unless the first said otherwise. 1 s by default. */
   readonly intervalMs?: number;
+  /** After passes that threw one follows so late at the latest; 30 s by default. */
+  readonly retryMsMax?: number;
   runOnce(): Promise<ServicePass>;
 }
 
@@ -101,7 +103,8 @@ export class ServiceLoop {
       this.#options.onError(this.#service.name, error);
       this.#faults += 1;
       const spanMs = ERROR_BASE_MS * 2 ** Math.min(this.#faults - 1, 20);
-      return Math.min(spanMs, ERROR_CAP_MS) *
+      const { retryMsMax = ERROR_CAP_MS } = this.#service;
+      return Math.min(spanMs, retryMsMax) *
         (1 - JITTER * this.#options.random());
     }
   }

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { ServiceLoop, type ServicePass } from "../../src/engine/service.ts";
+import {
+  type Service,
+  ServiceLoop,
+  type ServicePass,
+} from "../../src/engine/service.ts";
 import { createTestClock } from "../../src/testing/testing.ts";
 
 /** A service that answers as told, in a loop whose clock the test moves. */
@@ -90,6 +94,32 @@ Deno.test("ServiceLoop says when it has recovered, and retry() ends the wait aft
   await clock.advanceMs(1);
   assert.equal(passesAt.length, 4);
   assert.equal(recovered, 1);
+  await loop.stop();
+});
+
+Deno.test("ServiceLoop waits no longer after failures than its service says: one service knocks while the others rest", async () => {
+  const clock = createTestClock();
+  const passesAt: number[] = [];
+  const service: Service = {
+    name: "knocking",
+    retryMsMax: 1_500,
+    runOnce() {
+      passesAt.push(clock.monotonicMs());
+      return Promise.reject(new Error("down"));
+    },
+  };
+  const loop = new ServiceLoop(service, {
+    clock,
+    random: () => 0,
+    onError: () => {},
+  });
+  loop.start();
+  await clock.advanceMs(60_000);
+  const waits = passesAt.slice(1).map((at, index) =>
+    at - (passesAt[index] ?? 0)
+  );
+  assert.deepEqual(waits.slice(0, 6), [100, 200, 400, 800, 1_500, 1_500]);
+  assert.deepEqual(new Set(waits.slice(4)), new Set([1_500]));
   await loop.stop();
 });
 
