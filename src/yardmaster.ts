@@ -64,6 +64,8 @@ export function createYardmaster(options: YardmasterOptions): Yardmaster {
 class JoinedYardmaster implements Yardmaster {
   readonly #options: ParsedOptions;
   readonly #engine: Engine;
+  /** What keeps no operator waiting for ever for somebody's transaction. */
+  readonly #patient: Database;
   readonly limiters: LimiterApi;
   readonly encryption: EncryptionApi;
   readonly #sealer: Sealer;
@@ -76,7 +78,13 @@ class JoinedYardmaster implements Yardmaster {
   constructor(options: ParsedOptions) {
     this.#options = options;
     const { database, executor } = options;
-    this.limiters = limiterApi(database, {
+    // Of the engine's own services, the engine bounds the waiting itself.
+    const patient = withDeadline(database, {
+      clock: systemClock,
+      ms: ENGINE_DEFAULTS.statementMs,
+    });
+    this.#patient = patient;
+    this.limiters = limiterApi(patient, {
       onReady: () => this.#engine.notify({ t: "ready", q: [] }),
     });
     const ring = options.encryption === undefined
@@ -88,11 +96,6 @@ class JoinedYardmaster implements Yardmaster {
     this.#fingerprints = fingerprints;
     this.receipts = receiptApi(database, fingerprints);
     this.readOutput = outputReader(database, this.#sealer);
-    // Of the engine's own services, the engine bounds the waiting itself.
-    const patient = withDeadline(database, {
-      clock: systemClock,
-      ms: ENGINE_DEFAULTS.statementMs,
-    });
     this.#engine = createEngine({
       database,
       workers: options.workers,
@@ -211,7 +214,7 @@ class JoinedYardmaster implements Yardmaster {
 
   #control(auth: Auth): Control {
     return {
-      db: this.#options.database,
+      db: this.#patient,
       auth,
       notify: (notice) => this.#engine.notify(notice),
       onSeamFailure: ({ seam, error }) =>
