@@ -4,7 +4,9 @@ import { sql } from "../../src/db/sql.ts";
 import { parseCronEntry } from "../../src/domain/cron_entry.ts";
 import { REDACTED_KEY } from "../../src/domain/redaction.ts";
 import { SEALED_KEY } from "../../src/domain/sealed_args.ts";
+import type { JobId } from "../../src/domain/job.ts";
 import { hideCronArgs } from "../../src/engine/cron_secrets.ts";
+import { outputReader } from "../../src/engine/job_output.ts";
 import { Sealer } from "../../src/engine/sealer.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
 import { OptionsError } from "../../src/errors.ts";
@@ -164,5 +166,43 @@ Deno.test("createYardmaster() names the worker that needs keys, and every key th
       assert.ok(!error.message.includes("c2hvcnQ="));
       return true;
     },
+  );
+});
+
+Deno.test("what a job of a cron entry returns is encrypted as of any job", async () => {
+  await using db = await testDb();
+  const issue = defineWorker({
+    name: "issue",
+    recordOutput: { encrypt: true },
+    perform: () => ({ pin: PIN }),
+  });
+  const given = { ...entry, worker: issue, args: {} };
+  await yardOf(db, BOTH_KEYS, given).tick({ budgetMs: 60_000 });
+  await runCronEntryNow(db, { name: "hourly", principal: "ada" });
+  await drain({ database: db, workers: [issue], encryption: BOTH_KEYS });
+
+  assert.deepEqual(await tablesWith(db, PIN), []);
+  const [job] = await db.query<{ id: JobId }>(sql`
+    select job_id::text as id from yardmaster.outputs
+  `);
+  assert.ok(job !== undefined);
+  const found = await outputReader(db, new Sealer(NEW_KEYS))(job);
+  assert.ok(found.status === "found");
+  assert.deepEqual(found.output, { pin: PIN });
+});
+
+Deno.test("an entry of a worker that encrypts its output is refused where there are no keys", () => {
+  const worker = defineWorker({
+    name: "issue",
+    recordOutput: { encrypt: true },
+    perform: () => PIN,
+  });
+  assert.throws(
+    () =>
+      createYardmaster({
+        database: {} as never,
+        cron: [{ ...entry, worker, args: {} }],
+      }),
+    OptionsError,
   );
 });

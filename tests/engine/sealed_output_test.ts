@@ -137,6 +137,24 @@ Deno.test("limitBytes counts what was returned, and not what is stored", async (
   assert.deepEqual([dropped.why, dropped.bytes], ["too_large", 11]);
 });
 
+Deno.test("an output of a MiB, which is more once it is encrypted, comes back whole", async () => {
+  await using db = await testDb();
+  const large = "é".repeat(524_287);
+  const worker = defineWorker({
+    name: "large",
+    recordOutput: { encrypt: true, limitBytes: 1_048_576 },
+    perform: () => large,
+  });
+  const { engine } = engineOf(db, { workers: [worker] });
+  const enqueued = await engine.enqueue(worker, {});
+  assert.ok(enqueued.status === "inserted");
+  await engine.tick({ budgetMs: 5_000 });
+  const end = await engine.awaitJob(worker, enqueued.job);
+  assert.ok(end.status === "completed" && end.output.status === "found");
+  assert.equal(end.output.bytes, 1_048_576);
+  assert.ok(end.output.output === large);
+});
+
 Deno.test("a reader without the key is told so, and no awaitJob() rejects", async () => {
   await using db = await testDb();
   const { jobId } = await givenOutput(db);
