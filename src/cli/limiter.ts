@@ -22,10 +22,13 @@ import {
 import { listTraffic } from "../store/limiter_traffic.ts";
 import { ruleOf, stateOf } from "../store/limited_locks.ts";
 import { UsageError } from "./flags.ts";
+import {
+  argsOf,
+  type LimiterFlags,
+  shortly,
+  wholeFlag,
+} from "./limiter_flags.ts";
 import type { Report } from "./report.ts";
-
-/** What a command on limiters was given, by the names of its flags. */
-export type LimiterFlags = ReadonlyMap<string, string>;
 
 /** The shape of what `--json` prints, which programs rely on. */
 const SCHEMA_VERSION = 1;
@@ -53,7 +56,11 @@ export async function explainLimiter(
     ? await readStandings(db, { worker, args })
     : await standingOf(db, { limiter: limiter ?? "", flags });
   if (standings.length === 0) {
-    throw new UsageError("--worker names none that has limiters on record");
+    throw new UsageError(
+      `--worker names none that has limiters on record: ${
+        shortly(worker ?? "")
+      }`,
+    );
   }
   const blockers = blockersOf(standings);
   const snapshots = await Promise.all(standings.map(async (each) => {
@@ -103,7 +110,10 @@ async function standingOf(
   const weight = wholeFlag(flags, { flag: "--weight", most: 1_000_000 });
   const standing = await readStanding(db, { limiter, key, weight });
   if (standing === null) {
-    throw new UsageError("--limiter names none that code has declared");
+    throw new UsageError(
+      `--limiter names none that code has declared: ${shortly(limiter)}; ` +
+        "a process that starts declares the limiters of its workers",
+    );
   }
   return [standing];
 }
@@ -206,6 +216,11 @@ async function replayed(
       ruleText(rule),
       `At once: ${told.atOnce}. Held back: ${told.heldBack}, ` +
       `for ${told.longestWaitMs} ms at most.`,
+      ...told.requests > 0 ? [] : [
+        `No job of ${
+          shortly(worker)
+        } is kept among the newest: nothing to replay`,
+      ],
     ],
     json: { schema_version: SCHEMA_VERSION, limiter, worker, ...rule, ...told },
   };
@@ -250,6 +265,9 @@ async function ruleToTry(
     if (capacity === null) {
       throw new UsageError("Give --limiter, or --capacity and --per-ms");
     }
+    if (perMs === null && algorithm !== undefined) {
+      throw new UsageError("--algorithm is for a rate: give --per-ms as well");
+    }
     return perMs === null
       ? { kind: "concurrency", capacity, perMs }
       : { kind: algorithm ?? "token_bucket", capacity, perMs };
@@ -265,33 +283,4 @@ async function ruleToTry(
     capacity: capacity ?? kept.capacity,
     perMs: perMs ?? kept.perMs,
   };
-}
-
-function wholeFlag(
-  flags: LimiterFlags,
-  { flag, least = 1, most }: {
-    readonly flag: string;
-    readonly least?: number;
-    readonly most: number;
-  },
-): number | null {
-  const text = flags.get(flag);
-  if (text === undefined) return null;
-  const value = /^\d{1,12}$/.test(text) ? Number(text) : NaN;
-  if (value >= least && value <= most) return value;
-  throw new UsageError(`${flag} must be a whole number, ${least} to ${most}`);
-}
-
-function argsOf(text: string | undefined): Record<string, unknown> {
-  if (text === undefined) return {};
-  let args: unknown;
-  try {
-    args = JSON.parse(text);
-  } catch {
-    args = null;
-  }
-  if (typeof args === "object" && args !== null && !Array.isArray(args)) {
-    return args as Record<string, unknown>;
-  }
-  throw new UsageError("--args must be a JSON object");
 }

@@ -27,6 +27,7 @@ import {
   limiterLines,
   type LinesView,
 } from "../components/limiter_waiting.ts";
+import { limiterVerdict } from "../components/limiter_verdict.ts";
 import { panel, readOnlyBanner } from "../components/panel.ts";
 import { definitions } from "../components/table.ts";
 import { timeBoth } from "../components/time.ts";
@@ -94,7 +95,7 @@ export function limiterLive(
   return html`
     <div class="stack" id="limiter-live" hx-get="${here}" hx-trigger="every 5s"
       hx-swap="outerMorph">
-      ${state(page, context)}
+      ${limiterVerdict(status)} ${state(page, context)}
       ${partitions && limiterPartitions(partitions, { status, context })}
       ${limiterLines(lines, placed)} ${limiterHolders(holders, placed)}
       ${compared && limiterThenAndNow(compared, placed)}
@@ -118,6 +119,9 @@ function state(
     id: text`state`,
     title: text`How it stands`,
     body: definitions([
+      [text`Holds back`, heldBack(status)],
+      [text`Use`, limiterUse(status)],
+      [text`Cooldown`, limiterCooldown(status, context)],
       [text`Lets pass`, limiterRule(status)],
       [text`Declared capacity`, declaredCapacity],
       [text`Capacity chosen by`, chosen],
@@ -128,9 +132,6 @@ function state(
           ? text`At dispatch: jobs wait`
           : text`At enqueue: jobs are refused`,
       ],
-      [text`Use`, limiterUse(status)],
-      [text`Holds back`, heldBack(status)],
-      [text`Cooldown`, limiterCooldown(status, context)],
       [text`Workers`, limiterWorkers(status, context)],
     ]),
   });
