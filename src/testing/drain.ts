@@ -43,7 +43,7 @@ export interface DrainOptions {
    * as ever. Jobs run one after the other.
    */
   readonly throws?: boolean;
-  /** As the host hands it in: for jobs whose args are encrypted. */
+  /** As the host hands it in: for args and outputs that are encrypted. */
   readonly encryption?: EncryptionKeys;
   /** Of the database as well: `createTestClock()`. */
   readonly clock?: Clock;
