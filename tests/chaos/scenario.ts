@@ -42,7 +42,7 @@ export interface Findings {
   readonly broken: readonly string[];
 }
 
-const LIMIT_MS = { short: 60_000, long: 300_000 } as const;
+const LIMIT_MS = { short: 120_000, long: 300_000 } as const;
 
 /** Runs one scenario in a database of its own. */
 export async function runScenario(scenario: Scenario, options: {

@@ -28,7 +28,7 @@ interface WorldOptions {
   readonly minutes: number;
 }
 
-const UNTIL_MS = { short: 30_000, long: 120_000 } as const;
+const UNTIL_MS = { short: 60_000, long: 120_000 } as const;
 
 /** A run of a job that a process holds. */
 export interface HeldRun {

@@ -107,7 +107,7 @@ Deno.test("concurrency of each key is never exceeded, and no grant is lost, with
   const add = (key: unknown, by: number) => {
     running.set(key, (running.get(key) ?? 0) + by);
   };
-  const giveUpAt = performance.now() + 30_000;
+  const giveUpAt = performance.now() + 120_000;
   await Promise.all(all.map(async ({ db, executorId }) => {
     let ended: JobId[] = [];
     while (done < wanted && performance.now() < giveUpAt) {
@@ -141,7 +141,7 @@ Deno.test("no job is overlooked that comes while a claim finds its lane empty", 
   const rounds = 60;
   let claimed = 0;
   let producing = producers.length;
-  const giveUpAt = performance.now() + 30_000;
+  const giveUpAt = performance.now() + 120_000;
   await Promise.all([
     ...producers.map(async ({ db }) => {
       for (let round = 0; round < rounds; round++) {

@@ -1,7 +1,7 @@
 /**
  * A process whose clock is wrong enqueues:
  * `deno run -A wrong_clock_enqueuer.ts <url> <offMs> <delayMs> <key>`. It prints
- * the answers: of a job for later, of one whose key is held for a minute, and of
+ * the answers: of a job for later, of one whose key is held for a while, and of
  * one whose key is held for a moment.
  */
 import postgres from "postgres";
@@ -10,7 +10,8 @@ import { createEngine } from "../../../src/engine/engine.ts";
 import { stepWorker } from "../step.ts";
 import { shiftClock } from "./wrong_clock.ts";
 
-const MINUTE_MS = 60_000;
+/** Longer than a round on a slow machine, and shorter than clocks are off. */
+const WHILE_MS = 600_000;
 const MOMENT_MS = 50;
 
 const [url = "", offMs = "0", delayMs = "0", key = ""] = Deno.args;
@@ -26,7 +27,7 @@ function enqueueUnique(periodMs: number) {
 }
 const answers = [
   await engine.enqueue(worker, { ms: 1 }, { delayMs: Number(delayMs) }),
-  await enqueueUnique(MINUTE_MS),
+  await enqueueUnique(WHILE_MS),
   await enqueueUnique(MOMENT_MS),
 ];
 console.log(JSON.stringify(answers.map((answer) => ({

@@ -6,9 +6,9 @@ import type { ChaosWorld } from "../world.ts";
 
 const GRACE_MS = 300;
 /** More than the grace and the second after it, however late we are. */
-const LONG_MS = 3_000;
-/** What heeds its signal has a second more, and a busy machine needs some. */
-const EXIT_MS = GRACE_MS + 1_000 + 2_500;
+const LONG_MS = 8_000;
+/** A hang: who waited for the end of a long run gave nothing back. */
+const EXIT_MS = 30_000;
 
 /** SIGTERM in the middle of work, again and again, as a deployment does it. */
 export const gracefulStop: Scenario = {

@@ -5,7 +5,7 @@ import type { Scenario } from "../scenario.ts";
 import type { WorkerProcess } from "../worker_process.ts";
 import type { ChaosWorld } from "../world.ts";
 
-const EXIT_MS = 6_000;
+const EXIT_MS = 30_000;
 
 /**
  * Releases follow each other under load, as `docs/how-to/deploy.md` tells it.
