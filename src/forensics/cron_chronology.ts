@@ -1,8 +1,5 @@
-import type {
-  CoverageSpan,
-  CronHistoryItem,
-  CronSlotReason,
-} from "../domain/cron_slot.ts";
+import type { CoverageSpan, CronHistoryItem } from "../domain/cron_slot.ts";
+import type { CronSlotReason } from "../domain/cron_slot_reason.ts";
 import { type Sentence, sentence } from "../domain/sentence.ts";
 import type { CronEntry } from "../store/cron.ts";
 import type { ChronologyItem } from "./chronology.ts";

@@ -6,7 +6,7 @@ import {
   lastFiresBetween,
   parseCronExpression,
 } from "../domain/cron_expression.ts";
-import type { CronSlotReason } from "../domain/cron_slot.ts";
+import type { CronSlotReason } from "../domain/cron_slot_reason.ts";
 import type { CronUniqueness } from "../domain/cron_uniqueness.ts";
 import type { JobId } from "../domain/job.ts";
 import { fireCronEntry } from "./cron_fire.ts";

@@ -1,9 +1,10 @@
 /** The jobs of slots: inserted like any other, with what their worker declares. */
 import type { Database } from "../db/database.ts";
 import { sql } from "../db/sql.ts";
+import { CRON_ON_TIME_MS } from "../domain/cron_due.ts";
 import type { CronDefinition } from "../domain/cron_entry.ts";
-import type { CronSlotKind, CronSlotReason } from "../domain/cron_slot.ts";
-import { COUNTS_FROM_PLAN_MS } from "../domain/cron_uniqueness.ts";
+import type { CronSlotKind } from "../domain/cron_slot.ts";
+import type { CronSlotReason } from "../domain/cron_slot_reason.ts";
 import type { JobId } from "../domain/job.ts";
 import {
   type Asking,
@@ -97,7 +98,11 @@ async function insertSome(
   });
 }
 
-/** See {@linkcode COUNTS_FROM_PLAN_MS}. */
+/**
+ * A slot that is dealt with in time counts the period of its key from its planned
+ * instant: otherwise an entry of each minute and a period of a minute would leave
+ * out every other slot, whenever a pass is a little faster than the one before.
+ */
 async function countFromPlan(
   tx: Database,
   { asked, inserted }: {
@@ -125,7 +130,7 @@ async function countFromPlan(
     ) as slot (key, job_id, planned_at, period_ms)
     where held.key = slot.key and held.job_id = slot.job_id
       and slot.planned_at
-        >= ${tx.now} - ${COUNTS_FROM_PLAN_MS}::float8 * interval '1 ms'
+        >= ${tx.now} - ${CRON_ON_TIME_MS}::float8 * interval '1 ms'
   `);
 }
 

@@ -3,9 +3,9 @@ import { sql } from "../db/sql.ts";
 import type {
   CronSlotFacts,
   CronSlotKind,
-  CronSlotReason,
   CronSlotState,
 } from "../domain/cron_slot.ts";
+import type { CronSlotReason } from "../domain/cron_slot_reason.ts";
 import type { JobId } from "../domain/job.ts";
 
 /** One instant of one entry, dealt with. */

@@ -9,9 +9,9 @@ import {
 } from "../../src/domain/cron_entry.ts";
 import {
   CRON_SLOT_KINDS,
-  CRON_SLOT_REASONS,
   CRON_SLOT_STATES,
 } from "../../src/domain/cron_slot.ts";
+import { CRON_SLOT_REASONS } from "../../src/domain/cron_slot_reason.ts";
 import {
   LIMITER_FACT_KINDS,
   LIMITER_KINDS,

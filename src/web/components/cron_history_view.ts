@@ -1,7 +1,5 @@
-import {
-  CRON_HISTORY_LABELS,
-  type CronSlotReason,
-} from "../../domain/cron_slot.ts";
+import { CRON_HISTORY_LABELS } from "../../domain/cron_slot.ts";
+import type { CronSlotReason } from "../../domain/cron_slot_reason.ts";
 import { COMPLETENESS_SENTENCES } from "../../domain/evidence.ts";
 import type { CronReading } from "../../forensics/cron_history.ts";
 import type { ResourceRef } from "../../seams.ts";
