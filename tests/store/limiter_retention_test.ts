@@ -111,3 +111,20 @@ Deno.test("LimiterKeeper brings jobs of older code to their limiters, and tells 
   await keeper.runOnce();
   assert.equal(told.length, 1);
 });
+
+Deno.test("a claim that takes the last job of a lane takes the lane away, and a new job makes it anew", async () => {
+  await using db = await testDb();
+  await givenLimits(db, [API]);
+  const executorId = await givenExecutor(db);
+  const lanes = async () =>
+    (await db.query(sql`select id from yardmaster.lanes`)).length;
+  for (let round = 0; round < 2; round++) {
+    await givenWork(db, [{}]);
+    assert.equal((await claimLimited(db, executorId)).length, 1);
+    assert.equal(await lanes(), 0);
+  }
+  // One of which a job is left stays.
+  await givenWork(db, Array.from({ length: 9 }, () => ({})));
+  await claimLimited(db, executorId);
+  assert.equal(await lanes(), 1);
+});

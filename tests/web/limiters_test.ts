@@ -48,6 +48,10 @@ Deno.test("GET /limiters/:name tells which keys hold jobs back, and its history"
 
   const page = await webVisitor(db).open(`${LIMITERS}/per_customer`);
   assert.equal(page.status, 200);
+  assert.match(
+    page.text,
+    /It holds back 1 line of jobs\. They start by themselves when jobs that run have ended.* How it stands/s,
+  );
   assert.match(page.text, /Keys in use .* 2 of 2 1 line of jobs/s);
   assert.match(page.text, /History .*It held a job back: 2 of 2 .*Pressure/s);
   formWith(page, { action: "cool_down_limiter", target_id: "per_customer" });
