@@ -135,7 +135,12 @@ Deno.test("commands on limiters exit with 2 and name what can not be read", asyn
   await using world = await testPostgres();
   const wrong: readonly [RegExp, ...string[]][] = [
     [/either --limiter, or --worker/, "explain"],
-    [/--limiter names none/, "explain", "--limiter", "none"],
+    [
+      /--limiter names none .*: "none"; a process/,
+      "explain",
+      "--limiter",
+      "none",
+    ],
     [/--worker names none/, "explain", "--worker", "none"],
     [/--args must be a JSON/, "explain", "--worker", "work", "--args", "[1]"],
     [/--capacity belongs to "limiter sim/, "explain", "--capacity", "1"],
@@ -148,7 +153,22 @@ Deno.test("commands on limiters exit with 2 and name what can not be read", asyn
       "--weight",
       "4",
     ],
-    [/--count must be/, "simulate", "--capacity", "3", "--count", "0"],
+    [
+      /--count must be .*, and is "0"/,
+      "simulate",
+      "--capacity",
+      "3",
+      "--count",
+      "0",
+    ],
+    [
+      /--algorithm is for a rate: give --per-ms as well/,
+      "simulate",
+      "--capacity",
+      "3",
+      "--algorithm",
+      "fixed_window",
+    ],
     [/--algorithm must be/, "simulate", "--capacity", "3", "--algorithm", "x"],
     [
       /--replay needs --limiter/,
