@@ -264,7 +264,10 @@ const SERVICES: readonly Deed[] = [
 
 const OPERATORS: readonly Deed[] = [
   acting("pause a queue", (act) => act.pauseQueue(queue)),
-  acting("resume a queue", (act) => act.resumeQueue(queue)),
+  acting("resume a queue", (act) => act.resumeQueue(queue), async (db) => {
+    await operatorApi(controlOf(db)).pauseQueue(queue);
+    return "";
+  }),
   acting("scale a queue", (act) => act.scaleQueue({ ...queue, limit: 20 })),
   acting(
     "cancel a job",
@@ -285,7 +288,15 @@ const OPERATORS: readonly Deed[] = [
     (act) => act.coolDownLimiter({ ...limiter, forMs: 1_000 }),
     givenLimited,
   ),
-  acting("clear a cooldown", (act) => act.clearLimiterCooldown(limiter)),
+  acting(
+    "clear a cooldown",
+    (act) => act.clearLimiterCooldown(limiter),
+    async (db) => {
+      const cooldown = { forMs: 5_000, reason: "To be cleared" };
+      await limiterApi(db).coolDown(atATime, cooldown);
+      return "";
+    },
+  ),
   acting(
     "scale a limiter",
     (act) => act.scaleLimiter({ ...limiter, capacity: 4 }),
