@@ -197,10 +197,10 @@ Deno.test("cancel_previous and calls that overwrite what it cancels lock nobody 
   await given(world, mode, { overlap: "cancel_previous", overdue: false });
   const callers = [callerOn(two, mode), callerOn(three, mode)];
   for (let round = 0; round < 12; round++) {
-    const [run] = await Promise.all([
-      one.transaction((tx) => runCronEntryNow(tx, asked)),
-      ...callers.map((caller) => caller.one("k", round)),
-    ]);
+    const running = one.transaction((tx) => runCronEntryNow(tx, asked));
+    const called = callers.map((caller) => caller.one("k", round));
+    await Promise.all([running, ...called]);
+    const run = await running;
     assert(run?.decision === "claimed" || run?.reason === "overwrote");
     const live = (await jobsOf(world.db, "k")).filter(({ state }) =>
       state !== "cancelled"
