@@ -5,7 +5,7 @@ import { sql } from "../../src/db/sql.ts";
 import type { CronOverlap } from "../../src/domain/cron_entry.ts";
 import { createCronScheduler } from "../../src/engine/cron_scheduler.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
-import { runCronEntryNow } from "../../src/store/cron.ts";
+import { type CronRunNow, runCronEntryNow } from "../../src/store/cron.ts";
 import { fireCronEntry } from "../../src/store/cron_fire.ts";
 import { holdCronEntry } from "../../src/store/cron_plans.ts";
 import { listCronSlots } from "../../src/store/cron_slots.ts";
@@ -197,10 +197,10 @@ Deno.test("cancel_previous and calls that overwrite what it cancels lock nobody 
   await given(world, mode, { overlap: "cancel_previous", overdue: false });
   const callers = [callerOn(two, mode), callerOn(three, mode)];
   for (let round = 0; round < 12; round++) {
-    const running = one.transaction((tx) => runCronEntryNow(tx, asked));
-    const called = callers.map((caller) => caller.one("k", round));
-    await Promise.all([running, ...called]);
-    const run = await running;
+    const [run]: [CronRunNow | null, ...unknown[]] = await Promise.all([
+      one.transaction((tx) => runCronEntryNow(tx, asked)),
+      ...callers.map((caller) => caller.one("k", round)),
+    ]);
     assert(run?.decision === "claimed" || run?.reason === "overwrote");
     const live = (await jobsOf(world.db, "k")).filter(({ state }) =>
       state !== "cancelled"
