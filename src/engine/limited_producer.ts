@@ -73,6 +73,11 @@ export class LimitedProducer implements Service {
   /** Claimed here, and the end of their run is not written. */
   readonly #held = new Map<JobId, HeldJob>();
   #ended: JobId[] = [];
+  /**
+   * The next look knows of an end. Not by the length of what has ended: a job
+   * that was given back may run elsewhere by now, and is asked about until then.
+   */
+  #hasWoken = false;
   #pollMs = POLL_LEAST_MS;
   /** The last claim found all that it asked for. */
   #hasPlenty = false;
@@ -124,7 +129,9 @@ export class LimitedProducer implements Service {
     // What only a rate let pass gives nothing back.
     if (!held?.holdsGrants) return;
     this.#ended.push(jobId);
-    if (this.#ended.length === 1) this.#options.wake();
+    if (this.#hasWoken) return;
+    this.#hasWoken = true;
+    this.#options.wake();
   }
 
   async runOnce(): Promise<ServicePass> {
@@ -174,6 +181,7 @@ export class LimitedProducer implements Service {
   /** Gives back what ended runs held, and asks whether a claim is worth it. */
   async #look(): Promise<LanesSeen> {
     const { database, executor } = this.#options;
+    this.#hasWoken = false;
     const ended = this.#ended.slice(0, ENDED_MAX);
     const { freed, held } = await releaseGrants(database, ended);
     this.#ended = [...held, ...this.#ended.slice(ended.length)];
