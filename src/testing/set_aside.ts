@@ -3,25 +3,20 @@ import { sql } from "../db/sql.ts";
 import type { JobId } from "../domain/job.ts";
 import { placed } from "../store/limited.ts";
 
-/** A job that waits, and where. */
-interface Waiting {
-  readonly jobId: JobId;
-  readonly queue: string;
-  readonly worker: string;
-  readonly priority: number;
-  readonly attempt: number;
-}
+/** No plan of a host reaches it: `runAt` is in a year of four digits, before. */
+const ASIDE_UNTIL = new Date(Date.UTC(9999, 11, 31));
 
 /**
  * Keeps jobs that were enqueued since from being run, until they are put back.
- * Whoever looks at the tables meanwhile finds them suspended.
+ * Meanwhile they are planned for the end of time: so a later job can cancel
+ * them, and meets their unique keys, as it would if they waited.
  */
 export class SetAside {
   readonly #db: Database;
   readonly #queues: readonly string[];
   /** Those that waited when this began. */
   readonly known: readonly JobId[];
-  readonly #aside: Waiting[] = [];
+  readonly #aside = new Set<JobId>();
 
   private constructor(
     db: Database,
@@ -57,41 +52,43 @@ export class SetAside {
       queue = any (${[...this.#queues]}::text[])
         and not job_id = any (${[...this.known]}::bigint[])
     `;
-    const returning = sql`
-      returning job_id::text as "jobId", queue, worker, priority, attempt
-    `;
-    const rows = await this.#db.query<Waiting>(sql`
+    const returning = sql`returning job_id, queue, worker, priority, attempt`;
+    const rows = await this.#db.query<{ readonly jobId: JobId }>(sql`
       with due as (
         delete from yardmaster.ready where ${isNew} ${returning}
       ),
       in_line as (
         delete from yardmaster.limited where ${isNew} ${returning}
+      ),
+      taken as (
+        select * from due
+        union all
+        select * from in_line
       )
-      select * from due
-      union all
-      select * from in_line
+      insert into yardmaster.scheduled (
+        job_id, queue, worker, priority, state, run_at, attempt
+      )
+      select job_id, queue, worker, priority, 'scheduled', ${ASIDE_UNTIL}, attempt
+      from taken
+      returning job_id::text as "jobId"
     `);
-    this.#aside.push(...rows);
+    for (const { jobId } of rows) this.#aside.add(jobId);
   }
 
-  /** Puts back what was taken. */
+  /** Puts back what was taken, and still waits. */
   async putBack(): Promise<void> {
-    const aside = this.#aside.splice(0);
-    if (aside.length === 0) return;
+    if (this.#aside.size === 0) return;
     await this.#db.query(sql`
-      with due as materialized (
-        select *
-        from unnest(
-          ${aside.map(({ jobId }) => jobId)}::bigint[],
-          ${aside.map(({ queue }) => queue)}::text[],
-          ${aside.map(({ worker }) => worker)}::text[],
-          ${aside.map(({ priority }) => priority)}::smallint[],
-          ${aside.map(({ attempt }) => attempt)}::smallint[]
-        ) as due (job_id, queue, worker, priority, attempt)
+      with due as (
+        delete from yardmaster.scheduled
+        where job_id = any (${[...this.#aside]}::bigint[])
+          and run_at = ${ASIDE_UNTIL}
+        returning job_id, queue, worker, priority, attempt
       ),
       ${placed(sql`due`)}
       counted as (select count(*) from due)
       select * from counted
     `);
+    this.#aside.clear();
   }
 }

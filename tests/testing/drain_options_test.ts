@@ -6,6 +6,7 @@ import { sql } from "../../src/db/sql.ts";
 import { defineLimiter } from "../../src/domain/limiter.ts";
 import { createEngine, type Engine } from "../../src/engine/engine.ts";
 import { cancel, snooze } from "../../src/engine/verdict.ts";
+import type { EnqueueResult } from "../../src/engine/enqueue.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
 import { assertEnqueued, drain } from "../../src/testing/testing.ts";
 import { usePGlite } from "../support/pglite.ts";
@@ -93,6 +94,37 @@ Deno.test("drain({ recursive: false, scheduled: true }) runs every attempt of th
   assert.deepEqual(ends, { completed: 2, failed: 2 });
   assert.deepEqual(ran, ["parent"]);
   assert.deepEqual(await places(db), { ready: 1, limited: 1, scheduled: 1 });
+});
+
+Deno.test("drain({ recursive: false }) lets a later job cancel what an earlier one enqueued, and meet its unique key", async () => {
+  await using db = await testDb();
+  const child = defineWorker({
+    name: "child",
+    unique: { fields: ["worker"], onConflict: "keep_last" },
+    perform: (_: { n: number }) => {},
+  });
+  const told: unknown[] = [];
+  let last: EnqueueResult | undefined;
+  const parent = defineWorker({
+    name: "parent",
+    perform: async ({ n }: { n: number }) => {
+      if (n < 3) last = await engine.enqueue(child, { n });
+      else if (last !== undefined && "job" in last) {
+        told.push(await engine.cancel(last.job.id));
+      }
+    },
+  });
+  const workers = [parent, child];
+  const engine = createEngine({ database: db, workers, notify: false });
+  for (const n of [1, 2]) await engine.enqueue(parent, { n });
+  await drain({ database: db, workers, recursive: false });
+  assert.equal(last?.status, "conflict");
+  await assertEnqueued(db, { worker: child, args: { n: 2 }, count: 1 });
+
+  for (const n of [2, 3]) await engine.enqueue(parent, { n });
+  await drain({ database: db, workers, recursive: false });
+  assert.deepEqual(told, [true]);
+  assert.deepEqual(await places(db), { ready: 0, limited: 0, scheduled: 0 });
 });
 
 Deno.test("drain({ recursive: false, maxJobs }) runs no more than that", async () => {
