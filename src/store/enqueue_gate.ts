@@ -1,7 +1,7 @@
 /** Limiters that refuse at enqueue, on every way into `jobs`. */
 import type { Database } from "../db/database.ts";
 import { json, sql } from "../db/sql.ts";
-import type { JobId } from "../domain/job.ts";
+import { JOB_STATES, type JobId } from "../domain/job.ts";
 import type { LimiterBlocker } from "../domain/limiter.ts";
 import type { PartitionState } from "../domain/limiter_admission.ts";
 import {
@@ -246,6 +246,14 @@ async function takeOut(tx: Database, jobIds: readonly JobId[]): Promise<void> {
           array(select unique_key from yardmaster.jobs where id = any (${ids}))
         )
         and job_id = any (${ids})
+        -- One that was taken over stays: of a job that is gone, it holds nothing,
+        -- and the job that had it before finds it when it is retried. But what
+        -- holds for all of a time would do so without its job.
+        and (
+          xmax = 0
+          or expires_at is not null
+            and cardinality(states) >= ${JOB_STATES.length}::integer
+        )
     )
     delete from yardmaster.jobs where id = any (${ids})
   `);

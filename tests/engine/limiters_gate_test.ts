@@ -7,6 +7,7 @@ import { createEngine } from "../../src/engine/engine.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
 import { fireCronEntry } from "../../src/store/cron_fire.ts";
 import { upsertCronEntry } from "../../src/store/cron_sync.ts";
+import { cancelJob, retryJob } from "../../src/store/transitions.ts";
 import { count } from "../support/limiter_world.ts";
 import { usePGlite } from "../support/pglite.ts";
 
@@ -98,6 +99,60 @@ Deno.test("a conflict is no use of a limiter, and beats what it would say", asyn
   db.advanceMs(60_000);
   assert.equal((await ask("c")).status, "inserted");
   assert.equal(first.status, "inserted");
+});
+
+Deno.test("a job that is blocked leaves its key to the cancelled one that had it, which a retry brings back", async () => {
+  await using db = await testDb();
+  const once = defineWorker({
+    name: "once",
+    limiters: [perCustomer],
+    unique: { keys: ["customer"], periodMs: null },
+    perform: (_: { customer: number; n: number }) => {},
+  });
+  const engine = createEngine({ database: db, workers: [once, plain] });
+  const first = await engine.enqueue(once, { customer: 7, n: 1 });
+  assert(first.status === "inserted");
+  await engine.enqueue(plain, { customer: 7 });
+  const jobId = first.job.id;
+  await cancelJob(db, { jobId, principal: "ops" });
+  const blocked = await engine.enqueue(once, { customer: 7, n: 2 });
+  assert.equal(blocked.status, "blocked");
+
+  assert.notEqual(await retryJob(db, { jobId, principal: "ops" }), null);
+  db.advanceMs(60_000);
+  const second = await engine.enqueue(once, { customer: 7, n: 3 });
+  assert(second.status === "conflict");
+  assert.equal(second.job.id, jobId);
+});
+
+Deno.test("a job that is blocked holds no key, neither one that it made nor one that it took over", async () => {
+  await using db = await testDb();
+  for (const onConflict of ["reject", "throttle"] as const) {
+    const once = defineWorker({
+      name: onConflict,
+      limiters: [perCustomer],
+      unique: { keys: ["customer"], periodMs: 90_000, onConflict },
+      perform: (_: { customer: number }) => {},
+    });
+    const engine = createEngine({ database: db, workers: [once, plain] });
+    const call = async () =>
+      (await engine.enqueue(once, { customer: 7 })).status;
+    const use = () => engine.enqueue(plain, { customer: 7 });
+    await use();
+    await use();
+    assert.equal(await call(), "blocked");
+    db.advanceMs(60_000);
+    assert.equal(await call(), "inserted");
+
+    // Its period is over, so that the next one takes the key over.
+    db.advanceMs(120_000);
+    await use();
+    await use();
+    assert.equal(await call(), "blocked");
+    db.advanceMs(60_000);
+    assert.equal(await call(), "inserted");
+    db.advanceMs(60_000);
+  }
 });
 
 Deno.test("a refusal in the host's own transaction ends with it", async () => {
