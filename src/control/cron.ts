@@ -130,9 +130,13 @@ function done(entry: CronEntry | null): Acted | null {
   return { after: snapshot(entry), result: {}, notices: [] };
 }
 
-function noticesOf({ jobId, cancelledIds, queue }: CronRunNow): Notice[] {
+function noticesOf(
+  { jobId, reason, cancelledIds, queue }: CronRunNow,
+): Notice[] {
   const notices: Notice[] = [];
-  if (jobId !== null) notices.push({ t: "ready", q: [queue] });
+  // What it overwrote may be due now.
+  const isNews = jobId !== null || reason === "overwrote";
+  if (isNews) notices.push({ t: "ready", q: [queue] });
   if (cancelledIds.length > 0) {
     notices.push({ t: "cancelled", ids: cancelledIds });
   }

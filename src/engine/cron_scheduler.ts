@@ -12,6 +12,7 @@ import {
   type CronPlanRow,
   holdCronEntry,
   listCronPlans,
+  waitBriefly,
 } from "../store/cron_plans.ts";
 import {
   findFollowUp,
@@ -195,6 +196,7 @@ class CronScheduler implements Service {
     const fired = await this.#options.database.transaction(async (tx) => {
       const entry = await holdCronEntry(tx, name);
       if (entry === null) return null;
+      if (entry.uniqueness !== null) await waitBriefly(tx);
       const due = dueInstants(entry);
       const newest = due?.at(-1);
       if (due === null || newest === undefined) {
@@ -214,7 +216,8 @@ class CronScheduler implements Service {
 
     const claimed = fired.slots.some((slot) => slot.state === "claimed");
     const queued = fired.slots.some((slot) => slot.state === "queued");
-    await this.#tell(claimed ? [fired.queue] : [], fired.cancelledIds);
+    const woke = claimed || fired.slots.some((it) => it.reason === "overwrote");
+    await this.#tell(woke ? [fired.queue] : [], fired.cancelledIds);
     return { fired: claimed, againInMs: queued ? FOLLOW_UP_MS : null };
   }
 
@@ -224,6 +227,7 @@ class CronScheduler implements Service {
       const entry = await holdCronEntry(tx, name);
       const slot = entry && await findFollowUp(tx, name);
       if (!slot) return null;
+      if (entry.uniqueness !== null) await waitBriefly(tx);
       const active = await listActiveCronJobs(tx, {
         name,
         fromId: entry.activeFromId,

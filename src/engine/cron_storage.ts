@@ -13,6 +13,7 @@ import {
   type HiddenCron,
   hideCronArgs,
 } from "./cron_secrets.ts";
+import { checkOptions } from "./enqueue_options.ts";
 import { type Fingerprints, needsFingerprintKey } from "./fingerprints.ts";
 
 /** What entries are stored with. */
@@ -40,6 +41,12 @@ export async function storedCron(
     const secrets = definition.secrets ?? worker?.secrets ?? null;
     const declared = { unique, secrets, idempotent: undefined };
     const label = `cron entry "${definition.name}"`;
+    // Of a worker that defineWorker() made it was checked; of another by nobody.
+    const [issue] = unique === undefined ? [] : checkOptions({ unique });
+    if (issue !== undefined) {
+      problems.push(`${label}: ${issue.path} of its worker ${issue.message}`);
+      continue;
+    }
     if (needsFingerprintKey(declared) && !fingerprints.isKeyed) {
       problems.push(
         `${label}: fingerprintKey is missing, and its jobs would be known by a ` +

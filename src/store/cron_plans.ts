@@ -30,6 +30,15 @@ export async function holdCronEntry(
   return entry ?? null;
 }
 
+/**
+ * Bounds how long the transaction waits for a lock. A call that asked for a key
+ * holds it until its host commits; the other entries of the pass must not wait
+ * for that, and what is not done now is done by a later pass.
+ */
+export async function waitBriefly(tx: Database): Promise<void> {
+  await tx.query(sql`select set_config('lock_timeout', '2s', true)`);
+}
+
 /** What a scheduler must know of every entry to find those that are due. */
 export interface CronPlanRow {
   readonly name: string;

@@ -114,6 +114,30 @@ for (const mode of MODE_CASES) {
   });
 }
 
+Deno.test("a call that holds the key of an entry in its host's open transaction keeps no other entry waiting", async () => {
+  await using world = await postgres();
+  const { db } = world;
+  await given(world, caseOf("reject"));
+  const worker = defineWorker({
+    name: "work",
+    unique: { keys: ["key"], ...caseOf("reject").unique },
+    perform: (_: { key: string; n: number }) => {},
+  });
+  const yard = createYardmaster({ database: db, notify: false });
+  const host = await world.connect();
+  const faults: unknown[] = [];
+  await host.transaction(async (tx) => {
+    await yard.enqueue(worker, { key: "k", n: 1 }, { database: tx });
+    // It comes back by itself, though nobody lets go of the key.
+    await schedulerOn(await world.connect(), faults).runOnce();
+    assert.deepEqual(await settled(db), []);
+    assert.match(String(faults), /lock timeout/);
+  });
+  await schedulerOn(db, faults).runOnce();
+  assert.equal(faults.length, 1);
+  assert.deepEqual(await settled(db), Array(MONTHS).fill("key_held"));
+});
+
 Deno.test("a process that ends between the job and its slot leaves neither, and its key to who waits for it", async () => {
   await using world = await postgres();
   const { db } = world;

@@ -8,6 +8,7 @@ import type { UniqueOptions } from "../../src/domain/unique_key.ts";
 import { defineWorker } from "../../src/engine/worker.ts";
 import { runCronEntryNow } from "../../src/store/cron.ts";
 import { listCronSlots } from "../../src/store/cron_slots.ts";
+import type { Notice } from "../../src/store/notices.ts";
 import { createYardmaster } from "../../src/yardmaster.ts";
 import {
   complete,
@@ -288,6 +289,58 @@ Deno.test("an entry that says anything but false of uniqueness is refused", asyn
     status: "invalid",
     problems: ["unique must be false or left out: the worker says the rest"],
   });
+});
+
+Deno.test("an entry is refused whose worker says of uniqueness what no worker can", async () => {
+  await using db = await testDb();
+  const wrong: unknown[] = [
+    { states: ["waiting"] },
+    { fields: [] },
+    { keys: "scope" },
+    { periodMs: -1 },
+    { onConflict: "skip" },
+    // Its one job would keep all others out for ever.
+    { onConflict: "throttle", periodMs: null },
+  ];
+  const yard = createYardmaster({ database: db, notify: false });
+  for (const unique of wrong) {
+    const worker = { name: "sync", unique: unique as UniqueOptions };
+    const entry = { name: "hourly", expression: "@hourly", worker };
+    const answer = await yard.cron.set(entry);
+    assert.equal(answer.status, "invalid");
+    const problems = answer.status === "invalid" ? answer.problems : [];
+    assert.match(
+      problems.join(),
+      /^cron entry "hourly": unique of its worker \S+ must /,
+    );
+    const strict = createYardmaster({
+      database: db,
+      notify: false,
+      cron: [entry],
+    });
+    await assert.rejects(
+      strict.tick({ budgetMs: 1 }),
+      /unique of its worker \S+ must /,
+    );
+  }
+});
+
+Deno.test("a slot that makes the job that holds its key due says so", async () => {
+  await using db = await testDb();
+  const worker = workerOf({
+    ...lasting,
+    onConflict: { replace: ["runAt"] },
+  });
+  const { set } = await world(db, worker);
+  const yard = createYardmaster({ database: db, notify: false });
+  await yard.enqueue(worker, args, { delayMs: 48 * HOUR_MS });
+  await set();
+  db.advanceMs(HOUR_MS);
+  const notices: Notice[] = [];
+  await scheduler(db, notices).runOnce();
+  assert.deepEqual(await told(db), ["overwrote 1"]);
+  assert.deepEqual(await states(db), ["available"]);
+  assert.deepEqual(notices, [{ t: "ready", q: ["default"] }]);
 });
 
 Deno.test("an entry that names its worker asks for its key where this process knows the worker", async () => {
