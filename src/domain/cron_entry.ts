@@ -6,7 +6,7 @@ import {
   CRON_NAME_LENGTH_MAX,
   isCronName,
   isObject,
-  isPrintable,
+  isStorableObject,
   isTexts,
 } from "./cron_values.ts";
 import { JOB_BOUNDS, normalizeTags } from "./job.ts";
@@ -250,7 +250,7 @@ function* problemsOf(definition: CronDefinition): Generator<string> {
   if (!parsed.ok) yield parsed.message;
 
   for (const key of ["args", "meta"] as const) {
-    if (!isPrintable(definition[key])) {
+    if (!isStorableObject(definition[key])) {
       yield `${key} must be an object that JSON can hold, of at most ${JOB_BOUNDS.jsonLengthMax} characters`;
     }
   }

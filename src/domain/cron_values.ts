@@ -27,7 +27,7 @@ export function isTexts(value: unknown): value is readonly string[] {
 }
 
 /** An object that a job may have as its args or its meta. */
-export function isPrintable(value: unknown): boolean {
+export function isStorableObject(value: unknown): boolean {
   if (!isObject(value) || Array.isArray(value)) return false;
   try {
     const text = JSON.stringify(value);
