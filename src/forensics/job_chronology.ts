@@ -89,7 +89,7 @@ function outputItem(job: JobEvidence, at: Date): ChronologyItem {
 function outputNotes({ outputExpiresAt, now }: JobEvidence): Sentence[] {
   if (outputExpiresAt === null) return [];
   return outputExpiresAt > now
-    ? [sentence`It can be read until ${outputExpiresAt}.`]
+    ? [sentence`It expires ${outputExpiresAt}.`]
     : [sentence`It expired ${outputExpiresAt} and can not be read any more.`];
 }
 

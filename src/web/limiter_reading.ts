@@ -36,6 +36,7 @@ import {
 } from "./limiter_address.ts";
 import type { ResourceRef } from "../seams.ts";
 import { withQuery } from "./paths.ts";
+import { inItsOrder } from "./policy_answer.ts";
 import type { Href } from "./render.ts";
 
 const KEYS_ON_A_PAGE = 25;
@@ -108,7 +109,7 @@ async function foundPartitions(
     ? active.partitions
     : [...active.partitions, ...await idlePartition()].toSorted(byPressure);
   return wanted.filter(({ key }) =>
-    shownKey(limiter, { key, show }).startsWith(find)
+    shownKey(limiter, { key, show }).startsWith(inItsOrder(find))
   );
 
   async function idlePartition(): Promise<readonly ActivePartition[]> {

@@ -11,12 +11,12 @@ export function fieldsAnswer(
   if (answer === null) {
     return Object.entries(value).map((
       [name, each],
-    ) => [name, structureOf(each)]);
+    ) => [printable(name), printable(structureOf(each))]);
   }
   if (typeof answer !== "object" || "then" in answer) return null;
   return Object.entries(answer).map(([name, each]: [string, unknown]) => [
-    name,
-    clip(typeof each === "string" ? each : String(JSON.stringify(each))),
+    printable(name),
+    printable(typeof each === "string" ? each : String(JSON.stringify(each))),
   ]);
 }
 
@@ -29,17 +29,17 @@ export function textAnswer(
     readonly indent: number;
   },
 ): string | null {
-  if (typeof answer === "string") return clip(answer);
+  if (typeof answer === "string") return printable(answer);
   if (answer === null) {
-    return clip(defaultText(kind, value) ?? hiddenText(value, indent));
+    return printable(defaultText(kind, value) ?? hiddenText(value, indent));
   }
   // A promise is an object that would print as `{}`: an answer that came too late.
   if (typeof answer === "object" && "then" in answer) return null;
   if (kind === "actor" && typeof answer === "object") {
-    return clip(defaultText(kind, answer) ?? "");
+    return printable(defaultText(kind, answer) ?? "");
   }
   const printed: unknown = JSON.stringify(answer, null, indent);
-  return typeof printed === "string" ? clip(printed) : null;
+  return typeof printed === "string" ? printable(printed) : null;
 }
 
 /**
@@ -53,14 +53,14 @@ export function partAnswer(
     readonly path: readonly string[];
   },
 ): string | null {
-  if (typeof answer === "string") return clip(answer);
-  if (answer === null) return hiddenText(at(value, path), 0);
+  if (typeof answer === "string") return printable(answer);
+  if (answer === null) return printable(hiddenText(at(value, path), 0));
   if (typeof answer !== "object" || "then" in answer) return null;
   const part = at(answer, path);
-  if (typeof part === "string") return clip(part);
+  if (typeof part === "string") return printable(part);
   const printed: unknown = JSON.stringify(part);
   // What the answer leaves out is not for these eyes.
-  return typeof printed === "string" ? clip(printed) : null;
+  return typeof printed === "string" ? printable(printed) : null;
 }
 
 function at(value: unknown, path: readonly string[]): unknown {
@@ -82,9 +82,25 @@ function hiddenText(value: unknown, indent: number): string {
 
 const SHOWN_CHARACTERS_MAX = 65_536;
 
-function clip(value: string): string {
-  if (value.length <= SHOWN_CHARACTERS_MAX) return value;
-  return `${value.slice(0, SHOWN_CHARACTERS_MAX)} … (cut at 65 536 characters)`;
+function printable(value: string): string {
+  if (value.length <= SHOWN_CHARACTERS_MAX) return inItsOrder(value);
+  const start = inItsOrder(value.slice(0, SHOWN_CHARACTERS_MAX));
+  return `${start} … (cut at 65 536 characters)`;
+}
+
+/** What turns the text around it: embeddings, overrides, isolates, and their ends. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * The text with those characters written out, as JSON does. A page that obeyed
+ * them would show a key backwards, and so as another one. Letters that are
+ * written from right to left need none of them.
+ */
+export function inItsOrder(value: string): string {
+  return value.replace(
+    TURNING,
+    (mark) => `\\u${mark.charCodeAt(0).toString(16)}`,
+  );
 }
 
 /**
@@ -97,7 +113,7 @@ export function errorAnswer(
 ): DisplayedError | null {
   if (answer === null) {
     return {
-      message: hiddenText(error.message, 0),
+      message: printable(hiddenText(error.message, 0)),
       topFrame: null,
       stack: null,
     };
@@ -121,5 +137,5 @@ function messageOf(answer: unknown): string | null {
 function partOf(answer: unknown, part: keyof DisplayedError): string | null {
   if (typeof answer !== "object" || answer === null) return null;
   const value: unknown = Reflect.get(answer, part);
-  return typeof value === "string" && value !== "" ? clip(value) : null;
+  return typeof value === "string" && value !== "" ? printable(value) : null;
 }

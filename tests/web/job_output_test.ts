@@ -74,7 +74,7 @@ Deno.test("forensics tell until when an output can be read, and that it expired"
   const page = await visitor.open(`${FORENSICS}${id}`);
   assert.match(
     page.text,
-    /Output of attempt 2 recorded.*It can be read until/s,
+    /Output of attempt 2 recorded.*It expires in/s,
   );
   db.advanceMs(6 * HOUR_MS);
   const later = await visitor.open(`${FORENSICS}${id}`);

@@ -140,7 +140,10 @@ Deno.test("the page of a key tells who waits, who holds it and what was then, an
   const visitor = webVisitor(db, { displayPolicy: SHOWS });
   const one = await visitor.open(ONE);
   const page = await visitor.open(linkTo(one, `${ONE}/keys/`));
-  assert.match(page.text, /Key 7 .*Use 2 of 2 Cooldown of this key None/s);
+  assert.match(
+    page.text,
+    /Key 7 .*It holds back 1 line of jobs\. They start by themselves.*How it stands .*Use 2 of 2 Cooldown of this key None/s,
+  );
   assert.match(page.text, /Who waits .*7 2 jobs \d+ default/s);
   assert.match(page.text, /Who holds it .*\d+ 7 work a 1 .*\d+ 7 work a 1 /s);
   assert.match(page.text, /Then and now .*, key 7 .*The limit is reached/s);
@@ -155,11 +158,25 @@ Deno.test("the page of a key tells who waits, who holds it and what was then, an
   const after = await visitor.open(page.url);
   assert.match(
     after.text,
-    /Cooldown of this key Ends in .*: Its API answers 429/s,
+    /It cools down: 1 line of jobs waits until it is over, in 1 min ?\. Jobs wait and lose nothing\. End the cooldown of this key to let them start\. .*Cooldown of this key Ends in .*: Its API answers 429/s,
   );
   assert.match(after.text, /Then and now .*Answer .*It cools down/s);
   assert.match(after.text, /A cooldown began.*Policy/s);
   formWith(after, { action: "clear_limiter_cooldown" });
+});
+
+Deno.test("a key that would turn the text around is written out, and is found as it is", async () => {
+  await using db = await testDb();
+  const key = "\u202e7c";
+  await givenLimits(db, [PER_CUSTOMER]);
+  await givenWork(db, [{ customer: key }]);
+  await claimLimited(db, await givenExecutor(db));
+  const visitor = webVisitor(db, { displayPolicy: SHOWS });
+  const one = await visitor.open(ONE);
+  const page = await visitor.open(linkTo(one, `${ONE}/keys/`));
+  assert.match(page.text, /Key \\u202e7c .*No job waits for it/s);
+  const found = await visitor.send(formTo(one, "/searches"), { key });
+  assert.match(found.text, /Keys in use .*\\u202e7c 1 of 2/s);
 });
 
 Deno.test("the newest block stands beside the live decision, for which a bucket has refilled since", async () => {

@@ -24,7 +24,7 @@ Deno.test("GET /jobs/:id says until when a job has a receipt, and not of what", 
   const held = await visitor.open(`${JOBS}/${id}`);
 
   assert.doesNotMatch(without.text, /Receipt/);
-  assert.match(holds.text, /Receipt holds until in 2 h/);
-  assert.match(held.text, /Receipt held until/);
+  assert.match(holds.text, /Receipt ends in 2 h/);
+  assert.match(held.text, /Receipt ended/);
   assert.ok(row && !holds.html.includes(row.digest));
 });

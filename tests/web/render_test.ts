@@ -155,6 +155,32 @@ Deno.test("tokensOf() cuts text into pieces that are the same text again", () =>
   );
 });
 
+Deno.test("showTo() writes out what would turn the text around, wherever it stands", () => {
+  const show = showWith((_, value) => value);
+  const turned = "\u202eevil\u202c";
+  const written = "\\u202eevil\\u202c";
+
+  assert.equal(show("name", turned, job), written);
+  assert.equal(
+    show("args", { [turned]: turned }, job),
+    `{"${written}":"${written}"}`,
+  );
+  assert.deepEqual(
+    [...show.fields("args", { [turned]: turned }, job) ?? []],
+    [[written, written]],
+  );
+  const part = { value: { key: turned }, path: ["key"] };
+  assert.equal(show.part("args", part, job), written);
+  const error = { message: turned, topFrame: turned, stack: turned };
+  assert.deepEqual(show.error(error, job), {
+    message: written,
+    topFrame: written,
+    stack: written,
+  });
+  const hebrew = "\u05e9\u05dc\u05d5\u05dd";
+  assert.equal(show("name", hebrew, job), hebrew);
+});
+
 Deno.test("text counts as shown in one file only", async () => {
   const web = new URL("../../src/web/", import.meta.url);
   const casts: string[] = [];

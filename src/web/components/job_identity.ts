@@ -75,7 +75,7 @@ function receiptRow(
   const at = timeBoth(receiptUntil, now);
   return [
     text`Receipt`,
-    receiptUntil > now ? html`holds until ${at}` : html`held until ${at}`,
+    receiptUntil > now ? html`ends ${at}` : html`ended ${at}`,
   ];
 }
 

@@ -100,18 +100,21 @@ const BAR = 96;
 
 /** How much is used, as a bar and in words. */
 export function useBar(used: number, capacity: number): Markup {
-  // What refills counts in fractions; nobody takes a part of a job.
-  const whole = Math.max(Math.ceil(used - 1e-6), 0);
-  const share = Math.min(used / capacity, 1);
-  // Whole pixels: what refills a little is no news to a page.
+  const whole = wholeUse(used);
+  const share = Math.min(whole / capacity, 1);
   const width = Math.round(BAR * share);
-  const fill = whole >= capacity ? "full" : "some";
+  const fill = share === 1 ? "full" : "some";
   return html`
     <span class="use"><svg class="bar" width="${BAR}" height="8"
       viewBox="0 0 ${BAR} 8" aria-hidden="true" data-fill="${fill}"><rect
         class="bar-track" width="${BAR}" height="8" rx="2" /><rect
         class="bar-used" width="${width}" height="8" rx="2" /></svg> ${whole} of ${capacity}</span>
   `;
+}
+
+/** What refills counts in fractions; nobody takes a part of a job. */
+export function wholeUse(used: number): number {
+  return Math.max(Math.ceil(used - 1e-6), 0);
 }
 
 /** A key, as far as the display policy shows that part of the args. */

@@ -22,6 +22,7 @@ import {
   limiterLines,
   type LinesView,
 } from "../components/limiter_waiting.ts";
+import { limiterKeyVerdict } from "../components/limiter_verdict.ts";
 import { panel, readOnlyBanner } from "../components/panel.ts";
 import { definitions } from "../components/table.ts";
 import { timeBoth } from "../components/time.ts";
@@ -55,6 +56,9 @@ export function limiterKeyPage(
   const { show, paths } = context;
   const name = show("name", limiter.name, limiterResource(limiter.name));
   const key = { sealed: page.sealed, isCooling: cooldown !== null };
+  const title = standing.key === ""
+    ? text`Jobs without a key`
+    : html`Key <bdi>${shownKey(limiter, { key: standing.key, show })}</bdi>`;
   return html`
     <header class="page-head">
       <div>
@@ -62,7 +66,7 @@ export function limiterKeyPage(
           class="crumbs"><a href="${paths
             .limiters()}">Limiters</a> · <a href="${paths
             .limiter(limiter.name)}">${name}</a></p>
-        <h1>Key ${shownKey(limiter, { key: standing.key, show })}</h1>
+        <h1>${title}</h1>
       </div>
     </header>
     ${maysNothing(may)
@@ -85,7 +89,8 @@ export function limiterKeyLive(
   return html`
     <div class="stack" id="limiter-key-live" hx-get="${here}"
       hx-trigger="every 5s" hx-swap="outerMorph">
-      ${state(page, context)} ${limiterLines(lines, placed)}
+      ${limiterKeyVerdict(page, context)} ${state(page, context)}
+      ${limiterLines(lines, placed)}
       ${limiterHolders(holders, placed)}
       ${compared && limiterThenAndNow(compared, placed)}
       ${limiterHistory(facts, placed)}

@@ -95,7 +95,7 @@ export function limiterLive(
   return html`
     <div class="stack" id="limiter-live" hx-get="${here}" hx-trigger="every 5s"
       hx-swap="outerMorph">
-      ${limiterVerdict(status)} ${state(page, context)}
+      ${limiterVerdict(status, context)} ${state(page, context)}
       ${partitions && limiterPartitions(partitions, { status, context })}
       ${limiterLines(lines, placed)} ${limiterHolders(holders, placed)}
       ${compared && limiterThenAndNow(compared, placed)}
