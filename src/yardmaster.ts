@@ -21,6 +21,7 @@ import type { AwaitJob } from "./engine/job_end.ts";
 import { outputReader, type ReadOutput } from "./engine/job_output.ts";
 import { type LimiterApi, limiterApi } from "./engine/limiter_api.ts";
 import { type ReceiptApi, receiptApi } from "./engine/receipts.ts";
+import { orTellSchema } from "./engine/schema_fault.ts";
 import { randomBytes, Sealer } from "./engine/sealer.ts";
 import type { Service } from "./engine/service.ts";
 import type { TickOptions, TickReport } from "./engine/tick.ts";
@@ -206,7 +207,8 @@ class JoinedYardmaster implements Yardmaster {
     });
     if (!hidden.ok) return { status: "invalid", problems: hidden.problems };
     const [stored = definition] = hidden.definitions;
-    const done = await upsertCronEntry(database, stored);
+    const setting = upsertCronEntry(database, stored);
+    const done = await orTellSchema(database, setting, "set a cron entry");
     if (!done.ok) return { status: done.refusal };
     const status = done.change === "unchanged" ? "unchanged" : "applied";
     return { status };

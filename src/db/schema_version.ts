@@ -110,7 +110,7 @@ export function compareSchema(
 /** @throws {SchemaVersionError} If this code can not run on that schema. */
 export function mustWork(
   comparison: SchemaComparison,
-  action: "enqueue" | "forget" | "migrate" | "start",
+  action: "enqueue" | "forget" | "migrate" | "set a cron entry" | "start",
 ): void {
   if (comparison.works) return;
   throw new SchemaVersionError(`Cannot ${action}: ${comparison.message}`, {

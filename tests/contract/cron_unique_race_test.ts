@@ -11,6 +11,7 @@ import { holdCronEntry } from "../../src/store/cron_plans.ts";
 import { listCronSlots } from "../../src/store/cron_slots.ts";
 import { cancelJob, retryJob } from "../../src/store/transitions.ts";
 import { lockUniqueHolder } from "../../src/store/unique_holders.ts";
+import { SchemaVersionError } from "../../src/errors.ts";
 import { createYardmaster } from "../../src/yardmaster.ts";
 import { type TestPostgres, usePostgres } from "../support/postgres.ts";
 import {
@@ -183,6 +184,8 @@ Deno.test("a slot waits for a call that is not committed, and takes the key when
   });
   await assert.rejects(undone, /the host rolls back/);
   await pass;
+  // Should all of this have taken longer than a pass waits, the next one does it.
+  await schedulerOn(db).runOnce();
   const slots = await settled(db);
   assert.deepEqual(slots.toSorted(), ["claimed", ...Array(3).fill("key_held")]);
 });
@@ -231,6 +234,24 @@ Deno.test("cancel_previous and calls that overwrite what it cancels lock nobody 
     );
     assert.equal(live.length, 1);
   }
+});
+
+Deno.test("on a schema that knows no keys of entries who sets one is told of it", async () => {
+  await using world = await postgres();
+  const { db } = world;
+  await db.script(`
+    alter table yardmaster.cron_entries drop column uniqueness;
+    delete from yardmaster.schema_migrations where version >= 7;
+  `);
+  await assert.rejects(given(world, caseOf("reject")), (error) => {
+    assert(error instanceof SchemaVersionError);
+    assert.equal(error.version, 6);
+    assert.match(
+      error.message,
+      /^Cannot set a cron entry: .* run "yardmaster migrate up"/,
+    );
+    return true;
+  });
 });
 
 async function isWaiting(db: Database): Promise<boolean> {
