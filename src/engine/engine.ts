@@ -18,7 +18,7 @@ import {
 import { type EngineParts, engineParts } from "./engine_parts.ts";
 import { Fingerprints } from "./fingerprints.ts";
 import { LimiterDeclarer } from "./limiter_declarer.ts";
-import { ServiceLoop } from "./service.ts";
+import { type ServiceLoop, serviceLoops } from "./service.ts";
 import { Bell, tick, type TickOptions, type TickReport } from "./tick.ts";
 import type { AwaitJob } from "./job_end.ts";
 import { windDown, within } from "./wind_down.ts";
@@ -75,19 +75,16 @@ export class Engine {
     });
     const onError = (service: string, error: unknown) =>
       onEvent({ type: "service_failed", service, error });
-    // After an outage the first that reaches the database tells the others.
-    const onRecovered = () => {
-      for (const loop of this.#loops.values()) loop.retry();
-      this.#parts.acknowledger.retry();
-      this.#parts.awaiting.retry();
-    };
-    const loopOptions = { clock, random, onError, onRecovered };
-    this.#loops = new Map(
-      services.map((service) => [
-        service.name,
-        new ServiceLoop(service, loopOptions),
-      ]),
-    );
+    const { heartbeat, refresher } = this.#parts;
+    this.#loops = serviceLoops(services, {
+      ...{ clock, random, onError },
+      onRecovered: () => {
+        this.#parts.acknowledger.retry();
+        this.#parts.awaiting.retry();
+      },
+      // Who beats must not be found missing for a fault of another.
+      restless: [refresher.name, heartbeat.name],
+    });
   }
 
   get awaitJob(): AwaitJob {

@@ -31,6 +31,8 @@ export interface ServiceLoopOptions {
   readonly onError: (service: string, error: unknown) => void;
   /** A pass went well, and the one before did not. */
   readonly onRecovered?: () => void;
+  /** After a pass that threw: whether another service tries for this one. */
+  readonly rests?: () => boolean;
 }
 
 const INTERVAL_MS = 1_000;
@@ -64,6 +66,11 @@ export class ServiceLoop {
   wake(): void {
     this.#woken = true;
     this.#endSleep?.();
+  }
+
+  /** Its last pass threw. */
+  get isFailing(): boolean {
+    return this.#faults > 0;
   }
 
   /** Waits no longer after a pass that failed: its cause may be gone. */
@@ -102,7 +109,9 @@ export class ServiceLoop {
     } catch (error) {
       this.#options.onError(this.#service.name, error);
       this.#faults += 1;
-      const spanMs = ERROR_BASE_MS * 2 ** Math.min(this.#faults - 1, 20);
+      const spanMs = this.#options.rests?.()
+        ? ERROR_CAP_MS
+        : ERROR_BASE_MS * 2 ** Math.min(this.#faults - 1, 20);
       const { retryMsMax = ERROR_CAP_MS } = this.#service;
       return Math.min(spanMs, retryMsMax) *
         (1 - JITTER * this.#options.random());
@@ -119,4 +128,42 @@ export class ServiceLoop {
     });
     this.#endSleep = null;
   }
+}
+
+/** What all loops of an engine need. */
+export interface ServiceLoopsOptions
+  extends Omit<ServiceLoopOptions, "rests" | "onRecovered"> {
+  readonly onRecovered: () => void;
+  /**
+   * Names of services that go on trying in an outage. While the first of them
+   * fails, those that are not named rest.
+   */
+  readonly restless: readonly [string, ...string[]];
+}
+
+/**
+ * Loops around services, by their names. After an outage the first that reaches
+ * the database tells the others. Until then few of them try: a driver may wait
+ * longer before each connection, the more of them failed, and what all services
+ * are to go on with would wait as well.
+ */
+export function serviceLoops(
+  services: readonly Service[],
+  { restless, onRecovered, ...options }: ServiceLoopsOptions,
+): ReadonlyMap<string, ServiceLoop> {
+  const loops = new Map<string, ServiceLoop>();
+  const rests = () => loops.get(restless[0])?.isFailing ?? false;
+  const shared = {
+    ...options,
+    onRecovered: () => {
+      for (const loop of loops.values()) loop.retry();
+      onRecovered();
+    },
+  };
+  for (const service of services) {
+    const isRestless = restless.includes(service.name);
+    const own = isRestless ? shared : { ...shared, rests };
+    loops.set(service.name, new ServiceLoop(service, own));
+  }
+  return loops;
 }

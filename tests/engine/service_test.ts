@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   type Service,
   ServiceLoop,
+  serviceLoops,
   type ServicePass,
 } from "../../src/engine/service.ts";
 import { createTestClock } from "../../src/testing/testing.ts";
@@ -121,6 +122,73 @@ Deno.test("ServiceLoop waits no longer after failures than its service says: one
   assert.deepEqual(waits.slice(0, 6), [100, 200, 400, 800, 1_500, 1_500]);
   assert.deepEqual(new Set(waits.slice(4)), new Set([1_500]));
   await loop.stop();
+});
+
+Deno.test("serviceLoops let one service knock in an outage while the others rest, and all go on with its first answer", async () => {
+  const clock = createTestClock();
+  let isDown = true;
+  let recovered = 0;
+  const passes: Record<string, number[]> = {};
+  const service = (name: string, retryMsMax?: number): Service => ({
+    name,
+    ...(retryMsMax !== undefined && { retryMsMax }),
+    runOnce() {
+      (passes[name] ??= []).push(clock.monotonicMs());
+      if (isDown) return Promise.reject(new Error("down"));
+      return Promise.resolve({ worked: false, nextInMs: 100_000 });
+    },
+  });
+  const loops = serviceLoops(
+    [service("knocks", 1_000), service("beats"), service("a"), service("b")],
+    {
+      clock,
+      random: () => 0,
+      onError: () => {},
+      onRecovered: () => void (recovered += 1),
+      restless: ["knocks", "beats"],
+    },
+  );
+  const beganMs = clock.monotonicMs();
+  for (const loop of loops.values()) loop.start();
+  await clock.advanceMs(10_000);
+  const of = (name: string) => passes[name]?.map((at) => at - beganMs);
+  assert.deepEqual([of("a"), of("b")], [[0], [0]]);
+  assert.deepEqual(of("knocks")?.slice(0, 6), [0, 100, 300, 700, 1_500, 2_500]);
+  assert.deepEqual(of("beats")?.slice(0, 6), [0, 100, 300, 700, 1_500, 3_100]);
+
+  isDown = false;
+  await clock.advanceMs(1_000);
+  assert.equal(recovered, 4);
+  const answeredAt = of("knocks")?.at(-1);
+  assert.deepEqual(of("a")?.slice(0, 2), [0, answeredAt]);
+  assert.deepEqual(of("b")?.slice(0, 2), [0, answeredAt]);
+  for (const loop of loops.values()) await loop.stop();
+});
+
+Deno.test("serviceLoops let a service that fails alone try again soon", async () => {
+  const clock = createTestClock();
+  const passesAt: number[] = [];
+  const loops = serviceLoops([
+    { name: "knocks", runOnce: () => Promise.resolve({ worked: false }) },
+    {
+      name: "fails",
+      runOnce() {
+        passesAt.push(clock.monotonicMs());
+        return Promise.reject(new Error("alone"));
+      },
+    },
+  ], {
+    clock,
+    random: () => 0,
+    onError: () => {},
+    onRecovered: () => {},
+    restless: ["knocks"],
+  });
+  const beganMs = clock.monotonicMs();
+  for (const loop of loops.values()) loop.start();
+  await clock.advanceMs(1_000);
+  assert.deepEqual(passesAt.map((at) => at - beganMs), [0, 100, 300, 700]);
+  for (const loop of loops.values()) await loop.stop();
 });
 
 Deno.test("ServiceLoop.stop() lets the pass end and starts no other", async () => {
