@@ -129,7 +129,25 @@ export async function refreshKeepsPlaces(world: World): Promise<void> {
   await refreshes(page);
   await page.locator("#job-live").getByText("Cancelled").first().waitFor();
   assert.equal(await refreshes(page), 0, "what is over is not asked for again");
+  await typedStays(world, page);
   assert.deepEqual(tab.takeFaults(), []);
+}
+
+/** Forms come and go before a field; what was typed into it stays. */
+async function typedStays(world: World, page: Page): Promise<void> {
+  await openStill(page, `${BASE}/limiters/per_warehouse`);
+  const capacity = page.getByLabel("Capacity");
+  await capacity.fill("9");
+  await capacity.blur();
+  await world.yard.operator.coolDownLimiter({
+    actor: { id: "ops-demo" },
+    name: "per_warehouse",
+    forMs: 60_000,
+    reason: "The warehouse answers 429",
+  });
+  await refreshes(page);
+  await page.locator(".verdict").getByText("It cools down").waitFor();
+  assert.equal(await capacity.inputValue(), "9");
 }
 
 /** The address is the state: it can be sent to somebody, and gone back to. */

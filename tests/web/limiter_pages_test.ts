@@ -142,7 +142,7 @@ Deno.test("the page of a key tells who waits, who holds it and what was then, an
   const page = await visitor.open(linkTo(one, `${ONE}/keys/`));
   assert.match(
     page.text,
-    /Key 7 .*It holds back 1 line of jobs\. They start by themselves.*How it stands .*Use 2 of 2 Cooldown of this key None/s,
+    /Key 7 .*It holds back 1 line of jobs\. They start by themselves.*Cool down….*How it stands .*Use 2 of 2 Cooldown of this key None/s,
   );
   assert.match(page.text, /Who waits .*7 2 jobs \d+ default/s);
   assert.match(page.text, /Who holds it .*\d+ 7 work a 1 .*\d+ 7 work a 1 /s);

@@ -50,7 +50,7 @@ Deno.test("GET /limiters/:name tells which keys hold jobs back, and its history"
   assert.equal(page.status, 200);
   assert.match(
     page.text,
-    /It holds back 1 line of jobs\. They start by themselves when jobs that run have ended.* How it stands/s,
+    /It holds back 1 line of jobs\. They start by themselves when jobs that run have ended.* Cool down….* How it stands/s,
   );
   assert.match(page.text, /Keys in use .* 2 of 2 1 line of jobs/s);
   assert.match(page.text, /History .*It held a job back: 2 of 2 .*Pressure/s);

@@ -43,7 +43,7 @@ export function limiterActions(
         disabled: needs(may.scale_limiter, text`needs scale_limiter`),
         field: html`
           <label
-            class="inline-field">Capacity <input type="number" name="param_capacity" min="1" max="1000000" value="${limiter
+            class="inline-field">Capacity <input id="new-capacity" type="number" name="param_capacity" min="1" max="1000000" value="${limiter
               .chosenCapacity}" placeholder="${limiter
               .declaredCapacity}, as declared"></label>
         `,
@@ -73,12 +73,13 @@ function coolDown(
     label: isCooling ? text`Set cooldown anew…` : text`Cool down…`,
     disabled: needs(may.cool_down_limiter, text`needs cool_down_limiter`),
     field: html`
-      ${keyField({ status, key })}<label
-        class="inline-field">For <select name="param_forMs">${SPANS_MS.map((
-          ms,
-        ) =>
-          html`<option value="${ms}">${spanText(ms)}</option>`
-        )}</select></label>
+      ${keyField({ status, key, id: text`cool-key` })}<label
+        class="inline-field">For <select id="cool-for" name="param_forMs">${SPANS_MS
+          .map((
+            ms,
+          ) =>
+            html`<option value="${ms}">${spanText(ms)}</option>`
+          )}</select></label>
     `,
   }, context);
 }
@@ -99,12 +100,15 @@ function endCooldown(
       may.clear_limiter_cooldown,
       text`needs clear_limiter_cooldown`,
     ),
-    field: keyField({ status, key }),
+    field: keyField({ status, key, id: text`end-key` }),
   }, context);
 }
 
+/** The ids keep what was typed where it is, when the page refreshes itself. */
 function keyField(
-  { status, key }: Pick<LimiterSubject, "status" | "key">,
+  { status, key, id }: Pick<LimiterSubject, "status" | "key"> & {
+    readonly id: Plain;
+  },
 ): Markup | null {
   if (key !== null) {
     return html`<input type="hidden" name="param_sealedKey" value="${
@@ -114,7 +118,7 @@ function keyField(
   if (status.limiter.partitionBy === null) return null;
   return html`
     <label
-      class="inline-field">Key, or blank for all <input type="text" name="param_key" maxlength="200"></label>
+      class="inline-field">Key, or blank for all <input id="${id}" type="text" name="param_key" maxlength="200"></label>
   `;
 }
 

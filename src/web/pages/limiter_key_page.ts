@@ -51,11 +51,10 @@ export function limiterKeyPage(
   page: LimiterKeyPage,
   context: LimiterPageContext,
 ): Markup {
-  const { status, may, standing, cooldown } = page;
+  const { status, standing } = page;
   const { limiter } = status;
   const { show, paths } = context;
   const name = show("name", limiter.name, limiterResource(limiter.name));
-  const key = { sealed: page.sealed, isCooling: cooldown !== null };
   const title = standing.key === ""
     ? text`Jobs without a key`
     : html`Key <bdi>${shownKey(limiter, { key: standing.key, show })}</bdi>`;
@@ -69,11 +68,6 @@ export function limiterKeyPage(
         <h1>${title}</h1>
       </div>
     </header>
-    ${maysNothing(may)
-      ? readOnlyBanner(text`You may look at limiters, and not change them.`)
-      : standing.key === ""
-      ? null
-      : limiterActions({ status, may, key }, context)}
     ${limiterKeyLive(page, context)}
   `;
 }
@@ -89,13 +83,30 @@ export function limiterKeyLive(
   return html`
     <div class="stack" id="limiter-key-live" hx-get="${here}"
       hx-trigger="every 5s" hx-swap="outerMorph">
-      ${limiterKeyVerdict(page, context)} ${state(page, context)}
+      ${limiterKeyVerdict(page, context)} ${actions(page, context)}
+      ${state(page, context)}
       ${limiterLines(lines, placed)}
       ${limiterHolders(holders, placed)}
       ${compared && limiterThenAndNow(compared, placed)}
       ${limiterHistory(facts, placed)}
     </div>
   `;
+}
+
+/** Of jobs without a key there is none to cool down. */
+function actions(
+  { status, standing, sealed, cooldown, may }: LimiterKeyPage,
+  context: LimiterPageContext,
+): Markup | null {
+  if (maysNothing(may)) {
+    return readOnlyBanner(
+      text`You may look at limiters, and not change them.`,
+    );
+  }
+  const key = { sealed, isCooling: cooldown !== null };
+  return standing.key === ""
+    ? null
+    : limiterActions({ status, may, key }, context);
 }
 
 function state(page: LimiterKeyPage, context: LimiterPageContext): Markup {

@@ -52,8 +52,7 @@ export function limiterPage(
   page: LimiterPage,
   context: LimiterPageContext,
 ): Markup {
-  const { status, partitions, may } = page;
-  const { name } = status.limiter;
+  const { name } = page.status.limiter;
   const { show, paths } = context;
   const selectors = { resource_type: "limiter", resource_id: name };
   const forensics = page.mayOpenForensics
@@ -71,14 +70,6 @@ export function limiterPage(
       </div>
       ${forensics}
     </header>
-    ${maysNothing(may)
-      ? readOnlyBanner(text`You may look at limiters, and not change them.`)
-      : limiterActions({ status, may, key: null }, context)}
-    ${partitions && partitionSearch({
-      action: paths.limiterSearches(name),
-      found: partitions.found,
-      clear: paths.limiter(name),
-    }, context)}
     ${limiterLive(page, context)}
   `;
 }
@@ -88,14 +79,24 @@ export function limiterLive(
   page: LimiterPage,
   context: LimiterPageContext,
 ): Markup {
-  const { status, partitions, lines, evidence, here } = page;
+  const { status, partitions, lines, evidence, here, may } = page;
+  const { paths } = context;
   const { limiter } = status;
   const placed = { ...context, limiter };
   const { compared, holders, facts } = evidence;
   return html`
     <div class="stack" id="limiter-live" hx-get="${here}" hx-trigger="every 5s"
       hx-swap="outerMorph">
-      ${limiterVerdict(status, context)} ${state(page, context)}
+      ${limiterVerdict(status, context)}
+      ${maysNothing(may)
+        ? readOnlyBanner(text`You may look at limiters, and not change them.`)
+        : limiterActions({ status, may, key: null }, context)}
+      ${state(page, context)}
+      ${partitions && partitionSearch({
+        action: paths.limiterSearches(limiter.name),
+        found: partitions.found,
+        clear: paths.limiter(limiter.name),
+      }, context)}
       ${partitions && limiterPartitions(partitions, { status, context })}
       ${limiterLines(lines, placed)} ${limiterHolders(holders, placed)}
       ${compared && limiterThenAndNow(compared, placed)}
