@@ -129,6 +129,7 @@ export function defineLimiter(definition: LimiterDefinition): Limiter {
   const { name, rate, concurrency, partitionBy, weight = 1 } = definition;
   const { at = "dispatch" } = definition;
   assert(isName(name), "a limiter's name has 1 to 128 characters");
+  checkOptions(name, { given: definition, known: OPTIONS });
   assert(
     (rate === undefined) !== (concurrency === undefined),
     `limiter ${name} has a rate or a concurrency, and not both`,
@@ -159,8 +160,31 @@ export function defineLimiter(definition: LimiterDefinition): Limiter {
   };
 }
 
+const OPTIONS: readonly string[] = [
+  "name",
+  "rate",
+  "concurrency",
+  "partitionBy",
+  "weight",
+  "at",
+];
+const RATE_OPTIONS: readonly string[] = ["algorithm", "capacity", "perMs"];
+
+/** An option with a slip in its name would let through what it was to hold. */
+function checkOptions(name: string, { given, known }: {
+  readonly given: object;
+  readonly known: readonly string[];
+}): void {
+  const odd = Object.keys(given).find((each) => !known.includes(each));
+  assert(
+    odd === undefined,
+    `${odd} is no option of limiter ${name}: they are ${known.join(", ")}`,
+  );
+}
+
 function rateRule(name: string, rate: RateLimit): LimiterRule {
   const { algorithm = "token_bucket", capacity, perMs } = rate;
+  checkOptions(name, { given: rate, known: RATE_OPTIONS });
   assert(
     algorithm === "token_bucket" || algorithm === "fixed_window",
     `algorithm of ${name} is token_bucket or fixed_window`,

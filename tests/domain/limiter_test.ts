@@ -93,6 +93,8 @@ Deno.test("defineLimiter() refuses what could never hold, or never let a job sta
     "partitionBy of a": { name: "a", rate, partitionBy: "a..b" },
     "at of a": { name: "a", rate, at: "later" },
     "holds at dispatch": { name: "a", concurrency: 1, at: "enqueue" },
+    "weightBy is no option": { name: "a", rate, weightBy: "size" },
+    "per is no option": { name: "a", rate: { ...rate, per: 1 } },
   };
   for (const [words, definition] of Object.entries(wrong)) {
     assert.throws(
