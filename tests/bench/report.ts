@@ -44,11 +44,19 @@ export function ratioTable(ratios: readonly Ratio[]): string {
     ratios.map((ratio) => [
       ratio.scenario,
       ratio.against,
-      number(ratio.value),
+      besideTarget(ratio),
       `${ratio.atLeast ? "at least" : "at most"} ${number(ratio.target)}`,
       isMet(ratio) ? "met" : "**missed**",
     ]),
   );
+}
+
+/** With a digit more where rounding would hide on which side it stands. */
+function besideTarget({ value, target }: Ratio): string {
+  const rounded = number(value);
+  return rounded === number(target) && value !== target
+    ? value.toPrecision(3)
+    : rounded;
 }
 
 export function isMet({ value, target, atLeast }: Ratio): boolean {

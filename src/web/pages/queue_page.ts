@@ -113,7 +113,7 @@ function scale({ queue, may }: ServedQueue, context: QueueContext): Markup {
     disabled,
     field: html`
       <label
-        class="inline-field">Limit for each executor <input type="number" name="param_limit" min="1" max="10000" value="${chosenLimit}"${hint}></label>
+        class="inline-field">Limit for each executor <input id="new-limit" type="number" name="param_limit" min="1" max="10000" value="${chosenLimit}"${hint}></label>
     `,
   }, context);
 }
