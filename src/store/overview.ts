@@ -14,6 +14,7 @@ import {
   type RecentChange,
   type UnwellExecutor,
 } from "../domain/overview_facts.ts";
+import { liveHealth } from "./executor_health.ts";
 import { listBusyQueueFacts } from "./explain_queue.ts";
 import { listHoldingLimiters } from "./holding_limiters.ts";
 
@@ -121,8 +122,7 @@ async function listUnwellExecutors(db: Database): Promise<UnwellExecutor[]> {
   return await db.query<UnwellExecutor>(sql`
     select
       executors.name,
-      case when beat_at + missing_after <= ${db.now} then 'missing' else 'late' end
-        as "health",
+      ${liveHealth(db)} as "health",
       beat_at as "beatAt",
       held.jobs as "jobs",
       held.job_id as "jobId"
